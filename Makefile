@@ -1,0 +1,38 @@
+# `make` or `make help` lists what there is.
+.DEFAULT_GOAL := help
+.PHONY: help demo setup test check format bench clean
+
+BIN := node_modules/.bin
+INSTALLED := node_modules/.package-lock.json
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## Start a real Django under uWSGI with the gateway in front; Ctrl-C stops both
+	@sh test/setup/install.sh demo
+	@exec $(BIN)/node test/demo/run.ts
+
+setup: $(INSTALLED) ## Install what the tests need: npm packages, and Debian's uWSGI, Django, NGINX, Apache, wrk
+	@sh test/setup/install.sh tests
+
+test: setup ## Run the whole test suite; the last line is `N passed, N failed`
+	@$(BIN)/node test/setup/run-tests.ts
+
+check: $(INSTALLED) ## Types, lint, format and the import rules
+	$(BIN)/tsc --noEmit -p .
+	$(BIN)/biome ci --error-on-warnings
+	$(BIN)/bun test test/structure
+
+format: $(INSTALLED) ## Format the sources, and fix what the linter can fix by itself
+	$(BIN)/biome check --write
+
+bench: setup ## Measure beside NGINX, uWSGI's own router and Apache (some minutes, an otherwise idle machine)
+	@exec $(BIN)/node test/bench/run.ts
+
+clean: ## Remove what the targets above left: caches and results, not node_modules
+	rm -rf .cache bench
+
+# npm writes this file last. Its registry and cache come from the user's own npm settings.
+$(INSTALLED): package-lock.json
+	npm ci
+	@touch $@

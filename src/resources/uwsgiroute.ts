@@ -1,0 +1,209 @@
+import { z } from "zod";
+import { socketAddress } from "./address.ts";
+import {
+  DEFAULT_FORWARDING,
+  FORWARDING_FIELDS,
+  type Forwarding,
+  forwardingShape,
+  parseForwarding,
+} from "./forwarding.ts";
+import { HOSTNAME_MESSAGE, HOSTNAME_PATTERN, hostnameFault } from "./hostname.ts";
+import { type Named, namespaced, type RawMetadata } from "./metadata.ts";
+import { type PathMatch, parsePath } from "./path.ts";
+import type { Problem } from "./problem.ts";
+
+/** `UwsgiRoute` of `uwsgi-gateway.io/v1alpha1`. */
+export interface UwsgiRoute extends Named {
+  readonly kind: "UwsgiRoute";
+  readonly className?: string;
+  /** Empty: any host. */
+  readonly hostnames: readonly string[];
+  readonly tlsSecretName?: string;
+  readonly rules: readonly UwsgiRouteRule[];
+}
+
+export interface UwsgiRouteRule {
+  readonly matches: readonly PathMatch[];
+  readonly action: RouteForward | RouteStatic;
+}
+
+export interface RouteForward {
+  readonly type: "forward";
+  readonly backends: readonly RouteBackend[];
+  readonly forwarding: Forwarding;
+}
+
+export interface RouteStatic {
+  readonly type: "static";
+  readonly root: string;
+  readonly stripPrefix: boolean;
+  readonly index: readonly string[];
+  readonly dotFiles: boolean;
+}
+
+export type RouteBackend =
+  | { readonly type: "service"; readonly name: string; readonly port: number; readonly weight: number }
+  /** `address` as in `Endpoint.address` of the snapshot. */
+  | { readonly type: "socket"; readonly address: string; readonly weight: number };
+
+/** One object may not expand to more host and path pairs than this. */
+const MAX_HOST_PATH_PAIRS = 65_536;
+
+const match = z.strictObject({
+  path: z
+    .strictObject({
+      type: z.enum(["PathPrefix", "Exact"]).describe("Default PathPrefix.").optional(),
+      value: z.string().min(1).max(1024).describe("Default /.").optional(),
+    })
+    .optional(),
+});
+
+const backendRef = z.strictObject({
+  name: z.string().min(1).max(253).describe("A Service of the route's namespace.").optional(),
+  namespace: z.string().describe("The route's own namespace, if given.").optional(),
+  port: z.int().min(1).max(65535).describe("The Service's port.").optional(),
+  socket: z.string().describe("unix:/absolute/path or host:port, instead of a Service.").optional(),
+  weight: z.int().min(0).max(1_000_000).describe("Share of the rule's traffic. Default 1.").optional(),
+});
+
+const staticFiles = z.strictObject({
+  root: z
+    .string()
+    .max(4096)
+    .regex(/^\//, 'must be an absolute path, beginning with "/"')
+    .describe("The folder that holds the files."),
+  stripPrefix: z
+    .boolean()
+    .describe("Take the match's path off before looking up, as NGINX's alias.")
+    .optional(),
+  index: z
+    .array(z.string().regex(/^[^/\0]+$/, 'must be a file name without "/"'))
+    .max(16)
+    .describe("Names tried for a folder. Default index.html.")
+    .optional(),
+  dotFiles: z.boolean().describe("Serve names that begin with a dot. Default false.").optional(),
+});
+
+const rule = z.strictObject({
+  matches: z.array(match).min(1).describe("Default: every path.").optional(),
+  backendRefs: z.array(backendRef).min(1).max(16).optional(),
+  static: staticFiles.optional(),
+  ...forwardingShape,
+});
+
+/** The structure alone; what it cannot say is checked in `parseUwsgiRoute`. */
+export const uwsgiRouteSpecSchema = z.strictObject({
+  ingressClassName: z
+    .string()
+    .min(1)
+    .max(253)
+    .describe("The class of gateways that serve this route.")
+    .optional(),
+  hostnames: z
+    .array(z.string().max(253).regex(HOSTNAME_PATTERN, HOSTNAME_MESSAGE))
+    .describe("Exact, or with a leading *. for one label and more. Default: any host.")
+    .optional(),
+  tls: z.strictObject({ secretName: z.string().min(1).max(253) }).optional(),
+  rules: z.array(rule).min(1),
+});
+
+type RawSpec = z.infer<typeof uwsgiRouteSpecSchema>;
+type RawRule = RawSpec["rules"][number];
+type RawBackend = NonNullable<RawRule["backendRefs"]>[number];
+
+export function parseUwsgiRoute(metadata: RawMetadata, spec: RawSpec, problems: Problem[]): UwsgiRoute {
+  const named = namespaced(metadata);
+  const hostnames = spec.hostnames ?? [];
+  checkHostnames(hostnames, problems);
+  const pairs =
+    spec.rules.reduce((sum, each) => sum + (each.matches?.length ?? 1), 0) * Math.max(1, hostnames.length);
+  if (pairs > MAX_HOST_PATH_PAIRS) {
+    const message = `hostnames times matches must be at most ${MAX_HOST_PATH_PAIRS}: split the object`;
+    problems.push({ field: "spec.rules", message });
+  }
+  return {
+    kind: "UwsgiRoute",
+    ...named,
+    ...(spec.ingressClassName === undefined ? {} : { className: spec.ingressClassName }),
+    ...(spec.tls === undefined ? {} : { tlsSecretName: spec.tls.secretName }),
+    hostnames,
+    rules: spec.rules.map((each, i) => parseRule(each, named.namespace, `spec.rules[${i}]`, problems)),
+  };
+}
+
+function checkHostnames(hostnames: readonly string[], problems: Problem[]): void {
+  const seen = new Set<string>();
+  hostnames.forEach((hostname, i) => {
+    const message = seen.has(hostname) ? "is listed twice: remove one" : hostnameFault(hostname);
+    if (message !== undefined) problems.push({ field: `spec.hostnames[${i}]`, message });
+    seen.add(hostname);
+  });
+}
+
+function parseRule(raw: RawRule, namespace: string, field: string, problems: Problem[]): UwsgiRouteRule {
+  const matches = (raw.matches ?? [{}]).map((each, i) =>
+    parseMatch(each, `${field}.matches[${i}].path.value`, problems),
+  );
+  if ((raw.backendRefs === undefined) === (raw.static === undefined)) {
+    problems.push({ field, message: "must have exactly one of backendRefs and static" });
+    return { matches, action: { type: "forward", backends: [], forwarding: DEFAULT_FORWARDING } };
+  }
+  if (raw.static !== undefined) return { matches, action: parseStatic(raw, matches, field, problems) };
+  const backends = raw.backendRefs!.map((each, i) =>
+    parseBackend(each, namespace, `${field}.backendRefs[${i}]`, problems),
+  );
+  return {
+    matches,
+    action: { type: "forward", backends, forwarding: parseForwarding(raw, field, problems) },
+  };
+}
+
+function parseMatch(raw: z.infer<typeof match>, field: string, problems: Problem[]): PathMatch {
+  const type = raw.path?.type === "Exact" ? "exact" : "prefix";
+  const parsed = parsePath(type, raw.path?.value ?? "/");
+  if ("path" in parsed) return parsed.path;
+  problems.push({ field, message: parsed.message });
+  return { type, value: "" };
+}
+
+function parseStatic(
+  raw: RawRule,
+  matches: readonly PathMatch[],
+  field: string,
+  problems: Problem[],
+): RouteStatic {
+  const { root, stripPrefix = false, index = ["index.html"], dotFiles = false } = raw.static!;
+  for (const name of FORWARDING_FIELDS) {
+    if (raw[name] !== undefined) {
+      problems.push({
+        field: `${field}.${name}`,
+        message: "goes with backendRefs only: remove it from a static rule",
+      });
+    }
+  }
+  if (root.includes("\0")) problems.push({ field: `${field}.static.root`, message: "must not contain NUL" });
+  if (stripPrefix && matches.some((each) => each.type === "exact")) {
+    const message = "needs PathPrefix matches: an Exact match leaves nothing to look up";
+    problems.push({ field: `${field}.static.stripPrefix`, message });
+  }
+  return { type: "static", root, stripPrefix, index, dotFiles };
+}
+
+function parseBackend(raw: RawBackend, namespace: string, field: string, problems: Problem[]): RouteBackend {
+  const weight = raw.weight ?? 1;
+  if (raw.namespace !== undefined && raw.namespace !== namespace) {
+    const message = `must be "${namespace}": a route reaches Services of its own namespace only`;
+    problems.push({ field: `${field}.namespace`, message });
+  }
+  if (raw.socket !== undefined) {
+    if (raw.name !== undefined || raw.port !== undefined) {
+      problems.push({ field, message: "must have either socket, or name and port" });
+    }
+    const parsed = socketAddress(raw.socket);
+    if ("address" in parsed) return { type: "socket", address: parsed.address, weight };
+    problems.push({ field: `${field}.socket`, message: parsed.message });
+  } else if (raw.name === undefined || raw.port === undefined) {
+    problems.push({ field, message: "must have name and port of a Service, or a socket" });
+  }
+  return { type: "service", name: raw.name ?? "", port: raw.port ?? 0, weight };
+}

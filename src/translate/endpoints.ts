@@ -1,0 +1,134 @@
+import { endpointAddress } from "../resources/address.ts";
+import type { EndpointSlice, SliceEndpoint } from "../resources/endpointslice.ts";
+import type { Service, ServicePort } from "../resources/service.ts";
+import type { Upstream } from "../snapshot/snapshot.ts";
+import type { ObjectIndex } from "./objects.ts";
+import type { ResolvedRefsReason } from "./verdict.ts";
+
+/** A port of a Service, by its number or its name. */
+export interface ServicePortRef {
+  readonly namespace: string;
+  readonly name: string;
+  readonly port: number | string;
+}
+
+export type Resolution =
+  /** `notice` is set where nothing is ready. */
+  | { readonly type: "upstream"; readonly upstream: Upstream; readonly notice?: string }
+  | { readonly type: "unresolved"; readonly reason: ResolvedRefsReason; readonly message: string };
+
+/** Follows a reference to the endpoints behind it. Answers are kept: thousands of rules share a Service. */
+export class EndpointResolver {
+  readonly #index: ObjectIndex;
+  readonly #known = new Map<string, Resolution>();
+
+  constructor(index: ObjectIndex) {
+    this.#index = index;
+  }
+
+  resolve(ref: ServicePortRef): Resolution {
+    const key = `${ref.namespace}/${ref.name}:${ref.port}`;
+    let resolution = this.#known.get(key);
+    if (resolution === undefined) {
+      resolution = resolve(ref, this.#index);
+      this.#known.set(key, resolution);
+    }
+    return resolution;
+  }
+}
+
+function resolve({ namespace, name, port }: ServicePortRef, index: ObjectIndex): Resolution {
+  const key = `${namespace}/${name}`;
+  const service = index.services.get(key);
+  if (service === undefined)
+    return unresolved("BackendNotFound", `names Service ${key}, which does not exist`);
+  if (service.isExternalName) {
+    const message = `names Service ${key} of type ExternalName, which has no endpoints: use another type`;
+    return unresolved("UnsupportedBackend", message);
+  }
+  const servicePort = service.ports.find(
+    (each) => (typeof port === "number" ? each.port : each.name) === port,
+  );
+  if (servicePort === undefined) {
+    return unresolved(
+      "PortNotFound",
+      `names port ${port} of Service ${key}, which has ${portsText(service)}`,
+    );
+  }
+  return upstreamOf(service, servicePort, index.slices.get(key) ?? NO_SLICES);
+}
+
+interface KnownUpstream {
+  readonly slices: readonly EndpointSlice[];
+  readonly resolution: Resolution;
+}
+
+const NO_SLICES: readonly EndpointSlice[] = [];
+
+/** Kept from one run to the next, by port of a Service: most Services and slices are the same values again. */
+const known = new WeakMap<ServicePort, KnownUpstream>();
+
+function upstreamOf(service: Service, port: ServicePort, slices: readonly EndpointSlice[]): Resolution {
+  const before = known.get(port);
+  if (before !== undefined && sameList(before.slices, slices)) return before.resolution;
+  const resolution = readUpstream(service, port, slices);
+  known.set(port, { slices, resolution });
+  return resolution;
+}
+
+function sameList(a: readonly unknown[], b: readonly unknown[]): boolean {
+  return a.length === b.length && a.every((each, i) => each === b[i]);
+}
+
+function readUpstream(service: Service, port: ServicePort, slices: readonly EndpointSlice[]): Resolution {
+  const key = `${service.namespace}/${service.name}`;
+  const endpoints = readyAddresses(slices, port.name).map((address) => ({ address }));
+  const upstream = { id: `${key}:${port.port}`, endpoints };
+  if (endpoints.length > 0) return { type: "upstream", upstream };
+  return { type: "upstream", upstream, notice: `Service ${key} has ${absence(slices, port.name)}` };
+}
+
+function unresolved(reason: ResolvedRefsReason, message: string): Resolution {
+  return { type: "unresolved", reason, message };
+}
+
+function portsText(service: Service): string {
+  if (service.ports.length === 0) return "no TCP ports";
+  return service.ports.map(({ name, port }) => (name === "" ? `${port}` : `${port} (${name})`)).join(", ");
+}
+
+function absence(slices: readonly EndpointSlice[], portName: string): string {
+  if (slices.length === 0) return "no EndpointSlice";
+  if (slices.some((slice) => portNumber(slice, portName) !== undefined)) return "no ready endpoint";
+  return `EndpointSlices, but none of them has a port named "${portName}"`;
+}
+
+/**
+ * Kubernetes ties a Service's port to a slice's by name. Endpoints that are terminating and still serve are used
+ * only where none is ready. One address may be in several slices. Sorted, so that the order of slices is no change.
+ */
+function readyAddresses(slices: readonly EndpointSlice[], portName: string): string[] {
+  const ready = addresses(slices, portName, "ready");
+  return [...(ready.size > 0 ? ready : addresses(slices, portName, "draining"))].sort();
+}
+
+function addresses(
+  slices: readonly EndpointSlice[],
+  portName: string,
+  state: SliceEndpoint["state"],
+): Set<string> {
+  const found = new Set<string>();
+  for (const slice of slices) {
+    const port = portNumber(slice, portName);
+    if (port === undefined) continue;
+    for (const endpoint of slice.endpoints) {
+      if (endpoint.state !== state) continue;
+      for (const ip of endpoint.addresses) found.add(endpointAddress(ip, port));
+    }
+  }
+  return found;
+}
+
+function portNumber(slice: EndpointSlice, portName: string): number | undefined {
+  return slice.ports.find((each) => each.name === portName)?.port;
+}

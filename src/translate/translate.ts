@@ -1,0 +1,103 @@
+/**
+ * The door of this folder: objects in, what to serve and what became of each object out. A pure function: no clock,
+ * no I/O, no logger; the same objects in any order give the same snapshot.
+ */
+import { type ObjectRef, refKey } from "../resources/metadata.ts";
+import { SNAPSHOT_FORMAT, type Snapshot } from "../snapshot/snapshot.ts";
+import { snapshotVersion } from "../snapshot/version.ts";
+import { type IsOurs, ourClasses } from "./classes.ts";
+import { translateDefaultBackend, translateIngress } from "./ingress.ts";
+import { type InvalidObject, indexObjects, type ObjectSet, type SourcedRoute } from "./objects.ts";
+import type { TranslateOptions } from "./options.ts";
+import { comparePrecedence } from "./precedence.ts";
+import { refusals } from "./refusals.ts";
+import { RouteTranslation, Translation } from "./translation.ts";
+import { translateUwsgiRoute } from "./uwsgiroute.ts";
+import { summary, type Verdict } from "./verdict.ts";
+
+export interface TranslateResult {
+  readonly snapshot: Snapshot;
+  /** One for each Ingress and UwsgiRoute of our classes, and for each invalid object that may be ours. */
+  readonly verdicts: readonly Verdict[];
+}
+
+export function translate({ objects, invalid }: ObjectSet, options: TranslateOptions): TranslateResult {
+  const index = indexObjects(objects);
+  const isOurs = ourClasses(index.classes, options);
+  const { routes, refused } = selectRoutes(index.routes, isOurs, options);
+  const translation = new Translation(index);
+  const parts = routes.map((route) => new RouteTranslation(translation, route));
+  routes.forEach(({ object }, i) => {
+    if (object.kind === "Ingress") translateIngress(object, parts[i]!);
+    else translateUwsgiRoute(object, parts[i]!);
+  });
+  routes.forEach(({ object }, i) => {
+    if (object.kind === "Ingress") translateDefaultBackend(object, parts[i]!);
+  });
+  const verdicts = parts.map((part) => part.verdict());
+  const bad = [...refused, ...invalid.filter((each) => mayBeOurs(each, isOurs))];
+  return { snapshot: snapshotOf(translation), verdicts: addInvalid(verdicts, bad) };
+}
+
+/** Routes of our classes, in the order in which they may claim. */
+function selectRoutes(all: readonly SourcedRoute[], isOurs: IsOurs, options: TranslateOptions) {
+  const routes: SourcedRoute[] = [];
+  const refused: InvalidObject[] = [];
+  const ours = all.filter(({ object }) => isOurs(object.className));
+  ours.sort((a, b) => comparePrecedence(a.object, b.object));
+  for (const route of ours) {
+    const problems = refusals(route.object, options);
+    if (problems.length === 0) routes.push(route);
+    else
+      refused.push({
+        ref: refOf(route),
+        problems,
+        ...(route.file === undefined ? {} : { file: route.file }),
+      });
+  }
+  return { routes, refused };
+}
+
+function refOf({ object: { kind, namespace, name } }: SourcedRoute): ObjectRef {
+  return { kind, namespace, name };
+}
+
+function mayBeOurs({ ref, className }: InvalidObject, isOurs: IsOurs): boolean {
+  return ref.kind === "Ingress" || ref.kind === "UwsgiRoute" ? isOurs(className) : true;
+}
+
+function snapshotOf(translation: Translation): Snapshot {
+  const content = {
+    format: SNAPSHOT_FORMAT,
+    hosts: translation.hosts.entries(),
+    settings: translation.settings.list,
+    upstreams: translation.upstreams.list,
+  } as const;
+  return { version: snapshotVersion(content), ...content };
+}
+
+/** An invalid object keeps the verdict on its references where an earlier state of it serves. */
+function addInvalid(verdicts: readonly Verdict[], invalid: readonly InvalidObject[]): readonly Verdict[] {
+  if (invalid.length === 0) return verdicts;
+  const byKey = new Map(verdicts.map((verdict) => [refKey(verdict.ref), verdict]));
+  for (const object of invalid) {
+    const serving = byKey.get(refKey(object.ref));
+    byKey.set(refKey(object.ref), invalidVerdict(object, serving));
+  }
+  return [...byKey.values()];
+}
+
+function invalidVerdict({ ref, file, problems }: InvalidObject, serving: Verdict | undefined): Verdict {
+  const state = serving === undefined ? "" : "; its last good state keeps serving";
+  const message = `${summary(problems)}${state}`;
+  const found = problems.map(({ field, message }) => ({ field, reason: "Invalid" as const, message }));
+  return {
+    ref,
+    ...(file === undefined ? {} : { file }),
+    conditions: [
+      { type: "Accepted", status: "False", reason: "Invalid", message },
+      ...(serving?.conditions.slice(1) ?? []),
+    ],
+    problems: [...found, ...(serving?.problems ?? [])],
+  };
+}

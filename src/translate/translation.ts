@@ -1,0 +1,117 @@
+import type { ObjectRef } from "../resources/metadata.ts";
+import { refText } from "../resources/metadata.ts";
+import type { Rule } from "../snapshot/snapshot.ts";
+import { EndpointResolver, type ServicePortRef } from "./endpoints.ts";
+import { type Claim, HostTable } from "./hosts.ts";
+import type { ObjectIndex, SourcedRoute } from "./objects.ts";
+import { SettingsTable } from "./settings.ts";
+import { UpstreamTable, type WeightedUpstream } from "./upstreams.ts";
+import { type Condition, summary, type Verdict, type VerdictProblem } from "./verdict.ts";
+
+/** What one run of translate builds up. */
+export class Translation {
+  readonly hosts = new HostTable<RouteTranslation>();
+  readonly settings = new SettingsTable();
+  readonly upstreams = new UpstreamTable();
+  readonly endpoints: EndpointResolver;
+
+  constructor(index: ObjectIndex) {
+    this.endpoints = new EndpointResolver(index);
+  }
+}
+
+/** One object's part of it: its claims, its references, and in the end its verdict. */
+export class RouteTranslation {
+  readonly ref: ObjectRef;
+  readonly translation: Translation;
+  readonly #file: string | undefined;
+  readonly #problems: VerdictProblem[] = [];
+  readonly #notices = new Set<string>();
+  #won = 0;
+  #lost = 0;
+
+  constructor(translation: Translation, { object, file }: SourcedRoute) {
+    const { kind, namespace, name } = object;
+    this.translation = translation;
+    this.ref = { kind, namespace, name };
+    this.#file = file;
+  }
+
+  /** Whether the claim is ours now. `field` is where the object makes it. */
+  claim(claim: Claim, field: string): boolean {
+    const holder = this.translation.hosts.claim(claim, this);
+    if (holder === undefined) {
+      this.#won++;
+      return true;
+    }
+    this.#lost++;
+    this.#problems.push({ field, reason: "Conflicted", message: this.#conflict(claim, holder) });
+    return false;
+  }
+
+  /** Whether the object serves that host and path already, by an earlier rule. */
+  serves(claim: Claim): boolean {
+    return this.translation.hosts.holder(claim) === this;
+  }
+
+  #conflict(claim: Claim, holder: RouteTranslation): string {
+    const host = claim.host === "" ? "any host" : claim.host;
+    const by = holder === this ? "an earlier rule of this object" : refText(holder.ref);
+    return `asks for ${claim.path.type} path "${claim.path.value || "/"}" of ${host}, which goes to ${by}`;
+  }
+
+  addRules(claims: readonly Claim[], rule: Pick<Rule, "id" | "serverName" | "action">): void {
+    for (const { host, path, wildcardDepth } of claims) {
+      const { id, serverName, action } = rule;
+      this.translation.hosts.add(host, { id, path, wildcardDepth, serverName, action });
+    }
+  }
+
+  /** The upstream behind a Service's port; `undefined`, and a problem, where there is none. */
+  service(ref: ServicePortRef, weight: number, field: string): WeightedUpstream | undefined {
+    const resolution = this.translation.endpoints.resolve(ref);
+    if (resolution.type === "unresolved") {
+      this.unresolved({ field, reason: resolution.reason, message: resolution.message });
+      return undefined;
+    }
+    if (resolution.notice !== undefined) this.#notices.add(resolution.notice);
+    return { upstream: resolution.upstream, weight };
+  }
+
+  unresolved(problem: VerdictProblem): void {
+    this.#problems.push(problem);
+  }
+
+  verdict(): Verdict {
+    return {
+      ref: this.ref,
+      ...(this.#file === undefined ? {} : { file: this.#file }),
+      conditions: [this.#accepted(), this.#resolvedRefs()],
+      problems: this.#problems,
+    };
+  }
+
+  #accepted(): Condition {
+    const conflicts = this.#problems.filter((each) => each.reason === "Conflicted");
+    if (this.#lost === 0) {
+      return { type: "Accepted", status: "True", reason: "Accepted", message: "the object is in force" };
+    }
+    const message = summary(conflicts);
+    if (this.#won === 0) return { type: "Accepted", status: "False", reason: "Conflicted", message };
+    return { type: "Accepted", status: "True", reason: "PartiallyConflicted", message };
+  }
+
+  #resolvedRefs(): Condition {
+    const unresolved = this.#problems.filter((each) => each.reason !== "Conflicted");
+    if (unresolved.length > 0) {
+      const reason = unresolved[0]!.reason as Extract<Condition, { type: "ResolvedRefs" }>["reason"];
+      return { type: "ResolvedRefs", status: "False", reason, message: summary(unresolved) };
+    }
+    if (this.#notices.size > 0) {
+      const message = `requests get 503: ${[...this.#notices].slice(0, 3).join("; ")}`;
+      return { type: "ResolvedRefs", status: "True", reason: "NoEndpoints", message };
+    }
+    const message = "every backend was found";
+    return { type: "ResolvedRefs", status: "True", reason: "ResolvedRefs", message };
+  }
+}
