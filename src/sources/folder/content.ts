@@ -1,0 +1,140 @@
+import { type ObjectRef, refKey } from "../../resources/metadata.ts";
+import { type InvalidResult, openLists, parseObject, type Resource } from "../../resources/parse.ts";
+import type { Problem } from "../../resources/problem.ts";
+import { DocumentError, readJson, readYaml, splitDocuments } from "./documents.ts";
+import type { TimeSlice } from "./time-slice.ts";
+
+/** What a file holds, after parsing. */
+export interface FileContent {
+  /** In the order of the file. */
+  readonly entries: readonly Entry[];
+  /** What cannot be laid at one object's door. While there is any, objects that the file held before stay. */
+  readonly faults: readonly Fault[];
+  readonly documents: ParsedDocuments;
+}
+
+/** An object of a file, good or bad. */
+export type Entry =
+  | { readonly key: string; readonly object: Resource }
+  | { readonly key: string; readonly ref: ObjectRef; readonly invalid: InvalidResult };
+
+export interface Fault {
+  /** Counted from 1. */
+  readonly line?: number;
+  readonly message: string;
+}
+
+/** By text. The next version of a file shares most of its documents, and YAML is slow to parse. */
+type ParsedDocuments = ReadonlyMap<string, ParsedDocument>;
+
+interface ParsedDocument {
+  readonly entries: readonly Entry[];
+  readonly faults: readonly DocumentFault[];
+  /** The items of a `List`, by their JSON: a list is one document, whose text changes with any of them. */
+  readonly items: ReadonlyMap<string, Parsed>;
+}
+
+interface DocumentFault {
+  readonly message: string;
+  /** Within the document, where the parser says. */
+  readonly offset?: number | undefined;
+}
+
+type Parsed = Entry | { readonly fault: string } | { readonly ignored: true };
+
+/** A second look at a well-formed object: problems that make it unacceptable here. */
+export type Accept = (object: Resource) => readonly Problem[];
+
+export const EMPTY_CONTENT: FileContent = { entries: [], faults: [], documents: new Map() };
+
+export interface ParseContext {
+  readonly accept: Accept;
+  readonly slice: TimeSlice;
+}
+
+/** Parses a file's text, taking over from `before` what has not changed. Pauses where there is much to do. */
+export async function parseContent(
+  text: string,
+  format: "yaml" | "json",
+  before: FileContent,
+  context: ParseContext,
+): Promise<FileContent> {
+  const documents = new Map<string, ParsedDocument>();
+  const entries: Entry[] = [];
+  const faults: Fault[] = [];
+  for (const chunk of format === "json" ? [{ text, offset: 0 }] : splitDocuments(text)) {
+    const known = before.documents.get(chunk.text);
+    const document = known ?? (await parseDocument(chunk.text, format, before.documents, context));
+    documents.set(chunk.text, document);
+    for (const entry of document.entries) entries.push(entry);
+    for (const { message, offset } of document.faults) {
+      if (offset === undefined) faults.push({ message });
+      else faults.push({ line: lineAt(text, chunk.offset + offset), message });
+    }
+    if (context.slice.isOver()) await context.slice.pause();
+  }
+  return { entries, faults, documents };
+}
+
+async function parseDocument(
+  text: string,
+  format: "yaml" | "json",
+  before: ParsedDocuments,
+  { accept, slice }: ParseContext,
+): Promise<ParsedDocument> {
+  // Parsed strings are views of the text they were cut from: of a copy, or one document would hold its whole file.
+  const values = readObjects(Buffer.from(text).toString(), format);
+  if (!Array.isArray(values)) return { entries: [], faults: [values], items: new Map() };
+  const known = values.length > 1 ? itemsOf(before) : undefined;
+  const items = new Map<string, Parsed>();
+  const entries: Entry[] = [];
+  const faults: DocumentFault[] = [];
+  for (const value of values) {
+    const key = known && JSON.stringify(value);
+    const parsed = (key && known?.get(key)) || parseEntry(value, accept);
+    if (key) items.set(key, parsed);
+    if ("fault" in parsed) faults.push({ message: parsed.fault, offset: 0 });
+    else if (!("ignored" in parsed)) entries.push(parsed);
+    if (slice.isOver()) await slice.pause();
+  }
+  return { entries, faults, items };
+}
+
+/** The raw objects of a document, or why there are none. Text from outside may break a parser in any way. */
+function readObjects(text: string, format: "yaml" | "json"): unknown[] | DocumentFault {
+  try {
+    return (format === "json" ? readJson(text) : readYaml(text)).flatMap(openLists);
+  } catch (error) {
+    const offset = error instanceof DocumentError ? error.offset : 0;
+    return { message: `does not parse: ${(error as Error).message}`, offset };
+  }
+}
+
+function itemsOf(documents: ParsedDocuments): ReadonlyMap<string, Parsed> {
+  const lists = [...documents.values()].filter((document) => document.items.size > 0);
+  return lists.length === 1 ? lists[0]!.items : new Map(lists.flatMap((document) => [...document.items]));
+}
+
+function parseEntry(raw: unknown, accept: Accept): Parsed {
+  const result = parseObject(raw);
+  if (result.type === "ignored") return { ignored: true };
+  if (result.type === "object") return acceptedEntry(result.object, accept);
+  if (result.ref !== undefined) return { key: refKey(result.ref), ref: result.ref, invalid: result };
+  const { field, message } = result.problems[0]!;
+  return { fault: `holds something that is not a Kubernetes object: ${field} ${message}`.replace("  ", " ") };
+}
+
+function acceptedEntry(object: Resource, accept: Accept): Entry {
+  const { kind, namespace, name } = object;
+  const ref = { kind, namespace, name };
+  const problems = accept(object);
+  if (problems.length === 0) return { key: refKey(ref), object };
+  const className = "className" in object ? { className: object.className } : {};
+  return { key: refKey(ref), ref, invalid: { type: "invalid", ref, ...className, problems } };
+}
+
+function lineAt(text: string, offset: number): number {
+  let line = 1;
+  for (let at = text.indexOf("\n"); at >= 0 && at < offset; at = text.indexOf("\n", at + 1)) line++;
+  return line;
+}
