@@ -1,0 +1,197 @@
+/** Proves how a snapshot becomes a table: rules with their targets, pools shared and split by weight, state kept over swaps. */
+import { describe, expect, test } from "bun:test";
+import { EndpointStats, RouteStats } from "../ops/stats.ts";
+import type { ForwardSettings, Rule, Snapshot, WeightedBackend } from "../snapshot/snapshot.ts";
+import { EndpointRegistry } from "./endpoints.ts";
+import { type CompileContext, compileTable, type ForwardTarget, type RoutingTable } from "./table.ts";
+
+const settings = {
+  uwsgi: { documentRoot: "", scriptName: "", params: [] },
+  loadBalancing: "RoundRobin",
+  maxFails: 1,
+  failTimeoutMs: 10_000,
+} as unknown as ForwardSettings;
+
+function forwardRule(path: string, backends: readonly WeightedBackend[], extra: Partial<Rule> = {}): Rule {
+  return {
+    id: `rule ${path}`,
+    path: { type: "prefix", value: path },
+    wildcardDepth: "any",
+    serverName: "",
+    action: { type: "forward", settings: 0, backends },
+    ...extra,
+  };
+}
+
+function snapshotOf(rules: readonly Rule[], upstreams: readonly (readonly string[])[]): Snapshot {
+  return {
+    format: 1,
+    version: "1",
+    hosts: [{ hostname: "h", rules }],
+    settings: [settings],
+    upstreams: upstreams.map((addresses, i) => ({
+      id: `upstream ${i}`,
+      endpoints: addresses.map((address) => ({ address })),
+    })),
+  };
+}
+
+function contextOf(): CompileContext {
+  return {
+    endpoints: new EndpointRegistry(() => new EndpointStats()),
+    routeStats: () => new RouteStats(),
+    random: () => 0,
+  };
+}
+
+function forwardAt(table: RoutingTable, path: string): ForwardTarget {
+  const target = table.match("h", path)!.target;
+  if (target.type !== "forward") throw new Error("not a forward target");
+  return target;
+}
+
+/** How many of so many picks each address gets. */
+function shares({ pool }: ForwardTarget, count: number): Record<string, number> {
+  const counts: Record<string, number> = {};
+  for (let i = 0; i < count; i++) {
+    const { address } = pool.pick([], settings, 0)!;
+    counts[address] = (counts[address] ?? 0) + 1;
+  }
+  return counts;
+}
+
+describe("backends", () => {
+  test("share by weight, whatever the number of endpoints behind each", () => {
+    const backends = [
+      { upstream: 0, weight: 3 },
+      { upstream: 1, weight: 1 },
+    ];
+    const table = compileTable(
+      snapshotOf([forwardRule("", backends)], [["unix:/a", "unix:/b", "unix:/c"], ["unix:/d"]]),
+      contextOf(),
+    );
+    expect(shares(forwardAt(table, "/"), 400)).toEqual({
+      "unix:/a": 100,
+      "unix:/b": 100,
+      "unix:/c": 100,
+      "unix:/d": 100,
+    });
+  });
+
+  test("an endpoint behind two of them has both shares and one state", () => {
+    const backends = [
+      { upstream: 0, weight: 1 },
+      { upstream: 1, weight: 1 },
+    ];
+    const table = compileTable(
+      snapshotOf([forwardRule("", backends)], [["unix:/a", "unix:/b"], ["unix:/b"]]),
+      contextOf(),
+    );
+    expect(forwardAt(table, "/").pool.size).toBe(2);
+    expect(shares(forwardAt(table, "/"), 4)).toEqual({ "unix:/a": 1, "unix:/b": 3 });
+  });
+
+  test("one without weight, or without endpoints, takes no traffic", () => {
+    const backends = [
+      { upstream: 0, weight: 0 },
+      { upstream: 1, weight: 5 },
+      { upstream: 2, weight: 1 },
+    ];
+    const table = compileTable(
+      snapshotOf([forwardRule("", backends)], [["unix:/a"], [], ["unix:/c"]]),
+      contextOf(),
+    );
+    expect(shares(forwardAt(table, "/"), 3)).toEqual({ "unix:/c": 3 });
+    expect([...table.endpoints].map(({ address }) => address)).toEqual(["unix:/c"]);
+  });
+
+  test("none at all leave an empty pool", () => {
+    expect(forwardAt(compileTable(snapshotOf([forwardRule("", [])], []), contextOf()), "/").pool.size).toBe(
+      0,
+    );
+  });
+
+  test("rules with the same backends and settings take turns together", () => {
+    const backends = [{ upstream: 0, weight: 1 }];
+    const table = compileTable(
+      snapshotOf(
+        [
+          forwardRule("/a", backends),
+          forwardRule("/b", backends),
+          forwardRule("/c", [{ upstream: 0, weight: 2 }]),
+        ],
+        [["unix:/a", "unix:/b"]],
+      ),
+      contextOf(),
+    );
+    expect(forwardAt(table, "/a").pool).toBe(forwardAt(table, "/b").pool);
+    expect(forwardAt(table, "/a").pool).not.toBe(forwardAt(table, "/c").pool);
+  });
+});
+
+describe("a swap", () => {
+  test("keeps what is known of an address, and drops what is gone", () => {
+    const context = contextOf();
+    const rule = [forwardRule("", [{ upstream: 0, weight: 1 }])];
+    const before = compileTable(snapshotOf(rule, [["unix:/a", "unix:/b"]]), context);
+    context.endpoints.retain(before.endpoints);
+    const kept = context.endpoints.at("unix:/a");
+    kept.failed(settings, 0);
+    kept.begin({ maxFails: 1, failTimeoutMs: 10_000 }, 0);
+    const after = compileTable(snapshotOf(rule, [["unix:/a", "unix:/c"]]), context);
+    context.endpoints.retain(after.endpoints);
+    expect(after.endpoints.has(kept)).toBe(true);
+    expect(kept.available(settings, 1)).toBe(false);
+    expect([...context.endpoints.all()].map(({ address }) => address)).toEqual(["unix:/a", "unix:/c"]);
+    // A request that began with the table before goes on with it.
+    expect(forwardAt(before, "/").pool.endpoints()).toHaveLength(2);
+  });
+});
+
+describe("targets", () => {
+  test("of files", () => {
+    const action = { type: "static", root: "/srv", stripPrefix: "", index: [], dotFiles: false } as const;
+    const table = compileTable(snapshotOf([forwardRule("/s", [], { action })], []), contextOf());
+    expect(table.match("h", "/s/x")).toMatchObject({ id: "rule /s", target: { type: "static", action } });
+    expect(table.match("h", "/t")).toBeUndefined();
+  });
+
+  test("with a server name, encoded beforehand", () => {
+    const rules = [forwardRule("/a", [], { serverName: "example.com" }), forwardRule("/b", [])];
+    const table = compileTable(snapshotOf(rules, []), contextOf());
+    expect(forwardAt(table, "/a").serverName).toBe("example.com");
+    expect(forwardAt(table, "/a").serverNameVar?.toString()).toContain("example.com");
+    expect(forwardAt(table, "/b").serverName).toBeUndefined();
+    expect(forwardAt(table, "/b").serverNameVar).toBeUndefined();
+  });
+
+  test("count on the statistics of their own rule", () => {
+    const asked: string[] = [];
+    const routeStats = (id: string) => {
+      asked.push(id);
+      return new RouteStats();
+    };
+    compileTable(snapshotOf([forwardRule("/a", []), forwardRule("/b", [])], []), {
+      ...contextOf(),
+      routeStats,
+    });
+    expect(asked).toEqual(["rule /a", "rule /b"]);
+  });
+});
+
+describe("a snapshot that cannot be served throws", () => {
+  test.each([
+    ["an unknown format", { ...snapshotOf([], []), format: 2 as 1 }],
+    [
+      "an upstream that is not there",
+      snapshotOf([forwardRule("", [{ upstream: 1, weight: 1 }])], [["unix:/a"]]),
+    ],
+    [
+      "settings that are not there",
+      snapshotOf([forwardRule("", [], { action: { type: "forward", settings: 3, backends: [] } })], []),
+    ],
+    ["an address that is none", snapshotOf([forwardRule("", [{ upstream: 0, weight: 1 }])], [["10.0.0.1"]])],
+  ])("%s", (_, snapshot) => {
+    expect(() => compileTable(snapshot, contextOf())).toThrow();
+  });
+});
