@@ -122,11 +122,8 @@ export class ProxyDataPlane implements DataPlane {
     const upstreams = snapshot.upstreams.flatMap(({ endpoints }) => endpoints.map(({ address }) => address));
     const draining = [...this.endpoints.all()].filter(({ inFlight }) => inFlight > 0);
     stats.retain(routes, new Set([...upstreams, ...draining.map(({ address }) => address)]));
-    const table = compileTable(snapshot, {
-      endpoints: this.endpoints,
-      routeStats: (id) => stats.route(id),
-      random,
-    });
+    const context = { endpoints: this.endpoints, routeStats: (id: string) => stats.route(id), random };
+    const table = compileTable(snapshot, context, this.context.table);
     this.endpoints.retain(table.endpoints);
     this.context.table = table;
   }

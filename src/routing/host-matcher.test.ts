@@ -1,7 +1,7 @@
 /** Proves which host entry serves a request: exact, longest wildcard, any; and that rules are ranked by host before path. */
 import { describe, expect, test } from "bun:test";
 import type { HostEntry, Rule } from "../snapshot/snapshot.ts";
-import { HostMatcher } from "./host-matcher.ts";
+import { compileHost, HostMatcher } from "./host-matcher.ts";
 
 /** Host and path of a rule, and how deep its wildcard reaches. */
 type Given = readonly [
@@ -12,11 +12,20 @@ type Given = readonly [
 ];
 
 function matcherOf(given: readonly Given[]): HostMatcher<string> {
-  const hosts: HostEntry[] = given.map(([hostname, value, wildcardDepth = "any", type = "prefix"]) => ({
-    hostname,
-    rules: [{ id: `${hostname}${value}`, path: { type, value }, wildcardDepth } as Rule],
-  }));
-  return new HostMatcher(hosts, ({ id }) => id);
+  const byHost = new Map<string, Rule[]>();
+  for (const [hostname, value, wildcardDepth = "any", type = "prefix"] of given) {
+    const rule = { id: `${hostname}${value}`, path: { type, value }, wildcardDepth } as Rule;
+    byHost.set(hostname, [...(byHost.get(hostname) ?? []), rule]);
+  }
+  const matcher = new HostMatcher<string>();
+  for (const [hostname, rules] of byHost) {
+    const entry: HostEntry = { hostname, rules };
+    matcher.add(
+      hostname,
+      compileHost(entry, ({ id }) => id),
+    );
+  }
+  return matcher;
 }
 
 describe("precedence", () => {

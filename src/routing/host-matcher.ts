@@ -2,44 +2,37 @@
 import type { HostEntry, Rule } from "../snapshot/snapshot.ts";
 import { PathMatcher } from "./path-matcher.ts";
 
-interface WildcardHost<T> {
-  /** For hosts with one label in place of the star: every rule. */
+/** The rules of one host entry, compiled. */
+export interface HostRules<T> {
+  /** For the host itself, or one label in place of the star: every rule. */
   readonly direct: PathMatcher<T>;
-  /** For deeper ones: the rules that let the star stand for several labels. */
+  /** For deeper names under a wildcard: the rules that let the star stand for several labels. */
   readonly deep: PathMatcher<T>;
+}
+
+export function compileHost<T>({ rules }: HostEntry, compile: (rule: Rule) => T): HostRules<T> {
+  const direct = new PathMatcher<T>();
+  const deep = new PathMatcher<T>();
+  for (const rule of rules) {
+    const value = compile(rule);
+    // Manifests hold text; paths on the wire are bytes, here one character each.
+    const path = Buffer.from(rule.path.value, "utf8").toString("latin1");
+    direct.add(rule.path.type, path, value);
+    if (rule.wildcardDepth === "any") deep.add(rule.path.type, path, value);
+  }
+  return { direct, deep };
 }
 
 export class HostMatcher<T> {
   private readonly exact = new Map<string, PathMatcher<T>>();
-  private readonly wildcards = new Map<string, WildcardHost<T>>();
-  private readonly any = new PathMatcher<T>();
+  private readonly wildcards = new Map<string, HostRules<T>>();
+  private any = new PathMatcher<T>();
 
-  constructor(hosts: readonly HostEntry[], compile: (rule: Rule) => T) {
-    for (const host of hosts) {
-      for (const rule of host.rules) this.add(host.hostname, rule, compile(rule));
-    }
-  }
-
-  private add(hostname: string, rule: Rule, value: T): void {
-    const { type } = rule.path;
-    // Manifests hold text; paths on the wire are bytes, here one character each.
-    const path = Buffer.from(rule.path.value, "utf8").toString("latin1");
-    if (hostname === "") {
-      this.any.add(type, path, value);
-    } else if (hostname.startsWith("*.")) {
-      const suffix = hostname.slice(2);
-      let wildcard = this.wildcards.get(suffix);
-      if (!wildcard) {
-        wildcard = { direct: new PathMatcher(), deep: new PathMatcher() };
-        this.wildcards.set(suffix, wildcard);
-      }
-      wildcard.direct.add(type, path, value);
-      if (rule.wildcardDepth === "any") wildcard.deep.add(type, path, value);
-    } else {
-      let matcher = this.exact.get(hostname);
-      if (!matcher) this.exact.set(hostname, (matcher = new PathMatcher()));
-      matcher.add(type, path, value);
-    }
+  /** Once for each host name of a snapshot. */
+  add(hostname: string, rules: HostRules<T>): void {
+    if (hostname === "") this.any = rules.direct;
+    else if (hostname.startsWith("*.")) this.wildcards.set(hostname.slice(2), rules);
+    else this.exact.set(hostname, rules.direct);
   }
 
   /**

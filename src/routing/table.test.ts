@@ -1,11 +1,18 @@
 /** Proves how a snapshot becomes a table: rules with their targets, pools shared and split by weight, state kept over swaps. */
 import { describe, expect, test } from "bun:test";
 import { EndpointStats, RouteStats } from "../ops/stats.ts";
-import type { ForwardSettings, Rule, Snapshot, WeightedBackend } from "../snapshot/snapshot.ts";
+import {
+  type ForwardSettings,
+  type Rule,
+  SNAPSHOT_FORMAT,
+  type Snapshot,
+  type WeightedBackend,
+} from "../snapshot/snapshot.ts";
 import { EndpointRegistry } from "./endpoints.ts";
 import { type CompileContext, compileTable, type ForwardTarget, type RoutingTable } from "./table.ts";
 
 const settings = {
+  id: "s",
   uwsgi: { documentRoot: "", scriptName: "", params: [] },
   loadBalancing: "RoundRobin",
   maxFails: 1,
@@ -18,14 +25,14 @@ function forwardRule(path: string, backends: readonly WeightedBackend[], extra: 
     path: { type: "prefix", value: path },
     wildcardDepth: "any",
     serverName: "",
-    action: { type: "forward", settings: 0, backends },
+    action: { type: "forward", settings: "s", backends },
     ...extra,
   };
 }
 
 function snapshotOf(rules: readonly Rule[], upstreams: readonly (readonly string[])[]): Snapshot {
   return {
-    format: 1,
+    format: SNAPSHOT_FORMAT,
     version: "1",
     hosts: [{ hostname: "h", rules }],
     settings: [settings],
@@ -63,8 +70,8 @@ function shares({ pool }: ForwardTarget, count: number): Record<string, number> 
 describe("backends", () => {
   test("share by weight, whatever the number of endpoints behind each", () => {
     const backends = [
-      { upstream: 0, weight: 3 },
-      { upstream: 1, weight: 1 },
+      { upstream: "upstream 0", weight: 3 },
+      { upstream: "upstream 1", weight: 1 },
     ];
     const table = compileTable(
       snapshotOf([forwardRule("", backends)], [["unix:/a", "unix:/b", "unix:/c"], ["unix:/d"]]),
@@ -80,8 +87,8 @@ describe("backends", () => {
 
   test("an endpoint behind two of them has both shares and one state", () => {
     const backends = [
-      { upstream: 0, weight: 1 },
-      { upstream: 1, weight: 1 },
+      { upstream: "upstream 0", weight: 1 },
+      { upstream: "upstream 1", weight: 1 },
     ];
     const table = compileTable(
       snapshotOf([forwardRule("", backends)], [["unix:/a", "unix:/b"], ["unix:/b"]]),
@@ -93,9 +100,9 @@ describe("backends", () => {
 
   test("one without weight, or without endpoints, takes no traffic", () => {
     const backends = [
-      { upstream: 0, weight: 0 },
-      { upstream: 1, weight: 5 },
-      { upstream: 2, weight: 1 },
+      { upstream: "upstream 0", weight: 0 },
+      { upstream: "upstream 1", weight: 5 },
+      { upstream: "upstream 2", weight: 1 },
     ];
     const table = compileTable(
       snapshotOf([forwardRule("", backends)], [["unix:/a"], [], ["unix:/c"]]),
@@ -112,13 +119,13 @@ describe("backends", () => {
   });
 
   test("rules with the same backends and settings take turns together", () => {
-    const backends = [{ upstream: 0, weight: 1 }];
+    const backends = [{ upstream: "upstream 0", weight: 1 }];
     const table = compileTable(
       snapshotOf(
         [
           forwardRule("/a", backends),
           forwardRule("/b", backends),
-          forwardRule("/c", [{ upstream: 0, weight: 2 }]),
+          forwardRule("/c", [{ upstream: "upstream 0", weight: 2 }]),
         ],
         [["unix:/a", "unix:/b"]],
       ),
@@ -132,7 +139,7 @@ describe("backends", () => {
 describe("a swap", () => {
   test("keeps what is known of an address, and drops what is gone", () => {
     const context = contextOf();
-    const rule = [forwardRule("", [{ upstream: 0, weight: 1 }])];
+    const rule = [forwardRule("", [{ upstream: "upstream 0", weight: 1 }])];
     const before = compileTable(snapshotOf(rule, [["unix:/a", "unix:/b"]]), context);
     context.endpoints.retain(before.endpoints);
     const kept = context.endpoints.at("unix:/a");
@@ -145,6 +152,48 @@ describe("a swap", () => {
     expect([...context.endpoints.all()].map(({ address }) => address)).toEqual(["unix:/a", "unix:/c"]);
     // A request that began with the table before goes on with it.
     expect(forwardAt(before, "/").pool.endpoints()).toHaveLength(2);
+  });
+});
+
+describe("after a small change", () => {
+  const toFirst = forwardRule("", [{ upstream: "upstream 0", weight: 1 }]);
+  const toSecond = forwardRule("/b", [{ upstream: "upstream 1", weight: 1 }]);
+  const first = { hostname: "a", rules: [toFirst] };
+  const second = { hostname: "b", rules: [toSecond] };
+  const snapshot = {
+    ...snapshotOf([], [["unix:/a"], ["unix:/b"]]),
+    hosts: [first, second],
+  };
+
+  test("what the same objects stand for is compiled once, and keeps its turns", () => {
+    const context = contextOf();
+    const before = compileTable(snapshot, context);
+    const changed = { hostname: "b", rules: [{ ...toSecond, id: "other" }] };
+    const after = compileTable({ ...snapshot, hosts: [first, changed] }, context, before);
+    expect(after.match("a", "/")).toBe(before.match("a", "/")!);
+    expect(after.match("b", "/b")?.id).toBe("other");
+    const [old, now] = [before, after].map((table) => table.match("b", "/b")!.target as ForwardTarget);
+    expect(now!.pool).toBe(old!.pool);
+    expect([...after.endpoints].map(({ address }) => address)).toEqual(["unix:/a", "unix:/b"]);
+  });
+
+  test("other endpoints of an upstream reach the rules that use it, and no others", () => {
+    const context = contextOf();
+    const before = compileTable(snapshot, context);
+    const upstreams = [snapshot.upstreams[0]!, { id: "upstream 1", endpoints: [{ address: "unix:/c" }] }];
+    const after = compileTable({ ...snapshot, upstreams }, context, before);
+    expect(after.match("a", "/")).toBe(before.match("a", "/")!);
+    const { pool } = after.match("b", "/b")!.target as ForwardTarget;
+    expect(pool.endpoints().map(({ address }) => address)).toEqual(["unix:/c"]);
+    expect([...after.endpoints].map(({ address }) => address)).toEqual(["unix:/a", "unix:/c"]);
+  });
+
+  test("a pool that nobody uses any more is gone", () => {
+    const context = contextOf();
+    const before = compileTable(snapshot, context);
+    const after = compileTable({ ...snapshot, hosts: [first] }, context, before);
+    expect([...after.endpoints].map(({ address }) => address)).toEqual(["unix:/a"]);
+    expect(after.match("b", "/b")).toBeUndefined();
   });
 });
 
@@ -181,16 +230,22 @@ describe("targets", () => {
 
 describe("a snapshot that cannot be served throws", () => {
   test.each([
-    ["an unknown format", { ...snapshotOf([], []), format: 2 as 1 }],
+    ["an unknown format", { ...snapshotOf([], []), format: 1 as typeof SNAPSHOT_FORMAT }],
     [
       "an upstream that is not there",
-      snapshotOf([forwardRule("", [{ upstream: 1, weight: 1 }])], [["unix:/a"]]),
+      snapshotOf([forwardRule("", [{ upstream: "upstream 1", weight: 1 }])], [["unix:/a"]]),
     ],
     [
       "settings that are not there",
-      snapshotOf([forwardRule("", [], { action: { type: "forward", settings: 3, backends: [] } })], []),
+      snapshotOf(
+        [forwardRule("", [], { action: { type: "forward", settings: "missing", backends: [] } })],
+        [],
+      ),
     ],
-    ["an address that is none", snapshotOf([forwardRule("", [{ upstream: 0, weight: 1 }])], [["10.0.0.1"]])],
+    [
+      "an address that is none",
+      snapshotOf([forwardRule("", [{ upstream: "upstream 0", weight: 1 }])], [["10.0.0.1"]]),
+    ],
   ])("%s", (_, snapshot) => {
     expect(() => compileTable(snapshot, contextOf())).toThrow();
   });

@@ -7,14 +7,16 @@ import type { RouteStats } from "../ops/stats.ts";
 import {
   type ForwardAction,
   type ForwardSettings,
+  type HostEntry,
   type Rule,
   SNAPSHOT_FORMAT,
   type Snapshot,
   type StaticAction,
+  type Upstream,
 } from "../snapshot/snapshot.ts";
 import { encodePair } from "../uwsgi/encoder.ts";
 import type { Endpoint, EndpointRegistry } from "./endpoints.ts";
-import { HostMatcher } from "./host-matcher.ts";
+import { compileHost, HostMatcher, type HostRules } from "./host-matcher.ts";
 import { Pool, type WeightedEndpoint } from "./pool.ts";
 import { planVars, type VarPlan } from "./var-plan.ts";
 
@@ -50,94 +52,161 @@ export class RoutingTable {
   readonly snapshot: Snapshot;
   /** Every endpoint that a rule can reach. */
   readonly endpoints: ReadonlySet<Endpoint>;
-  private readonly hosts: HostMatcher<CompiledRule>;
+  private readonly matcher: HostMatcher<CompiledRule>;
+  /** For the next table: see `compileTable`. */
+  readonly parts: TableParts;
 
-  constructor(snapshot: Snapshot, hosts: HostMatcher<CompiledRule>, endpoints: ReadonlySet<Endpoint>) {
+  constructor(snapshot: Snapshot, matcher: HostMatcher<CompiledRule>, parts: TableParts) {
     this.snapshot = snapshot;
-    this.hosts = hosts;
+    this.matcher = matcher;
+    this.parts = parts;
+    const endpoints = new Set<Endpoint>();
+    for (const { pool } of parts.pools.values()) {
+      for (const endpoint of pool.endpoints()) endpoints.add(endpoint);
+    }
     this.endpoints = endpoints;
   }
 
   /** `host` in lower case without port; `path` decoded and normalized, both binary strings. */
   match(host: string, path: string): CompiledRule | undefined {
-    return this.hosts.match(host, path);
+    return this.matcher.match(host, path);
   }
 }
 
-/** Throws when the snapshot cannot be served: an unknown format, or values that translate should have refused. */
-export function compileTable(snapshot: Snapshot, context: CompileContext): RoutingTable {
+/** What a table was put together from, by what it was compiled from. */
+interface TableParts {
+  readonly hosts: ReadonlyMap<HostEntry, CompiledHost>;
+  readonly pools: ReadonlyMap<string, CompiledPool>;
+}
+
+interface CompiledHost {
+  readonly rules: HostRules<CompiledRule>;
+  /** Keys of the pools that its rules go to. */
+  readonly poolKeys: readonly string[];
+}
+
+interface CompiledPool {
+  readonly pool: Pool;
+  /** In the order of the backends. */
+  readonly upstreams: readonly Upstream[];
+}
+
+/**
+ * Throws when the snapshot cannot be served: an unknown format, or values that translate should have refused. Where host entries
+ * and upstreams are the very objects that `before` was compiled from, its parts are used again: after a small change that
+ * is nearly all of them, and their pools keep their turns.
+ */
+export function compileTable(
+  snapshot: Snapshot,
+  context: CompileContext,
+  before?: RoutingTable,
+): RoutingTable {
   if (snapshot.format !== SNAPSHOT_FORMAT) throw new Error(`snapshot format ${snapshot.format} is not known`);
-  return new Compiler(snapshot, context).table();
+  return new Compiler(snapshot, context, before?.parts).table();
 }
 
 class Compiler {
   private readonly snapshot: Snapshot;
   private readonly context: CompileContext;
-  private readonly plans: readonly VarPlan[];
-  private readonly upstreams: readonly (readonly Endpoint[])[];
+  private readonly before: TableParts | undefined;
+  private readonly settings: ReadonlyMap<string, ForwardSettings>;
+  private readonly plans = new Map<string, VarPlan>();
+  private readonly upstreams: ReadonlyMap<string, Upstream>;
+  private readonly hosts = new Map<HostEntry, CompiledHost>();
   /** Rules with the same backends and settings share a pool, and so its turns. */
-  private readonly pools = new Map<string, Pool>();
-  private readonly used = new Set<Endpoint>();
+  private readonly pools = new Map<string, CompiledPool>();
 
-  constructor(snapshot: Snapshot, context: CompileContext) {
+  constructor(snapshot: Snapshot, context: CompileContext, before: TableParts | undefined) {
     this.snapshot = snapshot;
     this.context = context;
-    this.plans = snapshot.settings.map(planVars);
-    this.upstreams = snapshot.upstreams.map((upstream) =>
-      upstream.endpoints.map(({ address }) => context.endpoints.at(address)),
-    );
+    this.before = before;
+    this.settings = new Map(snapshot.settings.map((settings) => [settings.id, settings]));
+    this.upstreams = new Map(snapshot.upstreams.map((upstream) => [upstream.id, upstream]));
   }
 
   table(): RoutingTable {
-    const hosts = new HostMatcher(this.snapshot.hosts, (rule) => this.rule(rule));
-    return new RoutingTable(this.snapshot, hosts, this.used);
+    const matcher = new HostMatcher<CompiledRule>();
+    for (const entry of this.snapshot.hosts) {
+      const compiled = this.kept(entry) ?? this.host(entry);
+      this.hosts.set(entry, compiled);
+      matcher.add(entry.hostname, compiled.rules);
+    }
+    return new RoutingTable(this.snapshot, matcher, { hosts: this.hosts, pools: this.pools });
   }
 
-  private rule(rule: Rule): CompiledRule {
+  /** As it was compiled before, if all its pools are as they were. */
+  private kept(entry: HostEntry): CompiledHost | undefined {
+    const compiled = this.before?.hosts.get(entry);
+    return compiled?.poolKeys.every((key) => this.keptPool(key) !== undefined) ? compiled : undefined;
+  }
+
+  private keptPool(key: string): Pool | undefined {
+    const known = this.pools.get(key) ?? this.before?.pools.get(key);
+    if (known?.upstreams.every((upstream) => this.upstreams.get(upstream.id) === upstream)) {
+      this.pools.set(key, known);
+      return known.pool;
+    }
+    return undefined;
+  }
+
+  private host(entry: HostEntry): CompiledHost {
+    const poolKeys = new Set<string>();
+    const rules = compileHost(entry, (rule) => this.rule(rule, poolKeys));
+    return { rules, poolKeys: [...poolKeys] };
+  }
+
+  private rule(rule: Rule, poolKeys: Set<string>): CompiledRule {
     const { action } = rule;
     return {
       id: rule.id,
       stats: this.context.routeStats(rule.id),
-      target: action.type === "static" ? { type: "static", action } : this.forward(rule, action),
+      target: action.type === "static" ? { type: "static", action } : this.forward(rule, action, poolKeys),
     };
   }
 
-  private forward({ serverName }: Rule, action: ForwardAction): ForwardTarget {
-    const settings = this.snapshot.settings[action.settings];
-    const vars = this.plans[action.settings];
-    if (!settings || !vars) throw new Error(`settings ${action.settings} are not in the snapshot`);
+  private forward({ serverName }: Rule, action: ForwardAction, poolKeys: Set<string>): ForwardTarget {
+    const settings = this.settings.get(action.settings);
+    if (settings === undefined) throw new Error(`settings ${action.settings} are not in the snapshot`);
+    const key = JSON.stringify([settings.loadBalancing, action.backends]);
+    poolKeys.add(key);
     return {
       type: "forward",
       settings,
-      vars,
-      pool: this.pool(action, settings),
+      vars: this.plan(settings),
+      pool: this.keptPool(key) ?? this.pool(key, action, settings),
       serverName: serverName === "" ? undefined : serverName,
       serverNameVar: serverName === "" ? undefined : encodePair("SERVER_NAME", serverName),
     };
   }
 
-  private pool(action: ForwardAction, settings: ForwardSettings): Pool {
-    const key = JSON.stringify([settings.loadBalancing, action.backends]);
-    let pool = this.pools.get(key);
-    if (!pool) {
-      pool = new Pool(this.members(action), settings.loadBalancing, this.context.random);
-      this.pools.set(key, pool);
-    }
+  private plan(settings: ForwardSettings): VarPlan {
+    let plan = this.plans.get(settings.id);
+    if (plan === undefined) this.plans.set(settings.id, (plan = planVars(settings)));
+    return plan;
+  }
+
+  private pool(key: string, action: ForwardAction, settings: ForwardSettings): Pool {
+    const upstreams = action.backends.map(({ upstream: id }) => {
+      const upstream = this.upstreams.get(id);
+      if (upstream === undefined) throw new Error(`upstream ${id} is not in the snapshot`);
+      return upstream;
+    });
+    const pool = new Pool(this.members(action, upstreams), settings.loadBalancing, this.context.random);
+    this.pools.set(key, { pool, upstreams });
     return pool;
   }
 
   /** Each backend's share is divided among its endpoints; an endpoint named twice has both shares. */
-  private members(action: ForwardAction): WeightedEndpoint[] {
+  private members({ backends }: ForwardAction, upstreams: readonly Upstream[]): WeightedEndpoint[] {
     const weights = new Map<Endpoint, number>();
-    for (const { upstream, weight } of action.backends) {
-      const endpoints = this.upstreams[upstream];
-      if (!endpoints) throw new Error(`upstream ${upstream} is not in the snapshot`);
-      if (weight === 0) continue;
-      for (const endpoint of endpoints) {
+    backends.forEach(({ weight }, i) => {
+      if (weight === 0) return;
+      const { endpoints } = upstreams[i]!;
+      for (const { address } of endpoints) {
+        const endpoint = this.context.endpoints.at(address);
         weights.set(endpoint, (weights.get(endpoint) ?? 0) + weight / endpoints.length);
-        this.used.add(endpoint);
       }
-    }
+    });
     return [...weights].map(([endpoint, weight]) => ({ endpoint, weight }));
   }
 }

@@ -1,18 +1,18 @@
 /**
  * The contract between the control side and the proxy: one immutable value that says everything about
- * what to serve. It is complete (every default is filled in), plain JSON, and its order is significant only where
- * said so. Nothing in it is executable, and nothing in it is secret.
+ * what to serve. It is complete (every default is filled in), plain JSON, and its lists are ordered by their key
+ * (`hostname`, `id`), by code unit, so that equal content is equal text. Only the order of a host's rules means something. Nothing in it is executable, and nothing in it is secret.
  */
 
 /** Bumped when the shape changes in a way that an older proxy must refuse. */
-export const SNAPSHOT_FORMAT = 1;
+export const SNAPSHOT_FORMAT = 2;
 
 export interface Snapshot {
   readonly format: typeof SNAPSHOT_FORMAT;
   /** Hash over everything else: two snapshots with one version behave alike. */
   readonly version: string;
   readonly hosts: readonly HostEntry[];
-  /** Forwarding settings, interned: rules name them by index, since thousands of rules share a handful. */
+  /** Forwarding settings, each distinct value once: rules name them by id, since thousands of rules share a handful. */
   readonly settings: readonly ForwardSettings[];
   readonly upstreams: readonly Upstream[];
 }
@@ -51,15 +51,15 @@ export interface PathMatch {
 
 export interface ForwardAction {
   readonly type: "forward";
-  /** Index into `Snapshot.settings`. */
-  readonly settings: number;
+  /** `ForwardSettings.id`. */
+  readonly settings: string;
   /** Traffic is split by weight, whatever the number of endpoints behind each. Empty: 503. */
   readonly backends: readonly WeightedBackend[];
 }
 
 export interface WeightedBackend {
-  /** Index into `Snapshot.upstreams`. */
-  readonly upstream: number;
+  /** `Upstream.id`. */
+  readonly upstream: string;
   /** 0 to 1,000,000; 0 takes no traffic. */
   readonly weight: number;
 }
@@ -88,6 +88,8 @@ export interface Endpoint {
 }
 
 export interface ForwardSettings {
+  /** Follows the content: two ids are equal where all else is. */
+  readonly id: string;
   readonly uwsgi: UwsgiSettings;
   readonly loadBalancing: "RoundRobin" | "LeastOutstanding";
   /** Read the whole request before an endpoint is contacted. */

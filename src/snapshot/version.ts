@@ -1,20 +1,38 @@
 import { createHash } from "node:crypto";
 import type { Snapshot } from "./snapshot.ts";
 
-/** The hash that names a snapshot: equal content in equal order, equal version. */
+/** The hash that names a snapshot: equal content, equal version. */
 export function snapshotVersion(content: Omit<Snapshot, "version">): string {
   const { format, hosts, settings, upstreams } = content;
   const hash = createHash("sha256");
-  hash.update(JSON.stringify([format, hosts]));
-  // A change leaves most settings and upstreams the very same values: writing them out again is most of the work.
-  hash.update(`[${settings.map(jsonText)}][${upstreams.map(jsonText)}]`);
+  hash.update(`${format} ${listDigest(hosts)} ${listDigest(settings)} ${listDigest(upstreams)}`);
   return hash.digest("hex").slice(0, 16);
 }
 
-const texts = new WeakMap<object, string>();
+const digests = new WeakMap<object, string>();
 
-function jsonText(value: object): string {
-  let text = texts.get(value);
-  if (text === undefined) texts.set(value, (text = JSON.stringify(value)));
-  return text;
+/**
+ * SHA-256 of a value's JSON text, in hexadecimal. Kept with the value: a change leaves most of a snapshot's values the
+ * very same, and writing them out again would be most of the work.
+ */
+export function contentDigest(value: object): string {
+  let digest = digests.get(value);
+  if (digest === undefined) {
+    digest = createHash("sha256").update(JSON.stringify(value)).digest("hex");
+    digests.set(value, digest);
+  }
+  return digest;
+}
+
+const listDigests = new WeakMap<readonly object[], string>();
+
+function listDigest(values: readonly object[]): string {
+  let digest = listDigests.get(values);
+  if (digest === undefined) {
+    const hash = createHash("sha256");
+    for (const value of values) hash.update(contentDigest(value));
+    digest = hash.digest("hex");
+    listDigests.set(values, digest);
+  }
+  return digest;
 }

@@ -1,47 +1,37 @@
 import type { Forwarding } from "../resources/forwarding.ts";
 import type { ForwardSettings } from "../snapshot/snapshot.ts";
+import { contentDigest } from "../snapshot/version.ts";
 
-/** The distinct forwarding settings, each once, in the order of their first use. */
+/** The distinct forwarding settings in use. */
 export class SettingsTable {
-  readonly list: ForwardSettings[] = [];
-  readonly #byValue = new Map<string, number>();
-  /** Most rules share the one default value, or are seen again for another host. */
-  readonly #byIdentity = new Map<Forwarding, number>();
+  readonly #byId = new Map<string, ForwardSettings>();
 
-  /** The index that a rule names it by. */
-  intern(forwarding: Forwarding): number {
-    const known = this.#byIdentity.get(forwarding);
-    if (known !== undefined) return known;
-    const { settings, key } = compiled(forwarding);
-    let index = this.#byValue.get(key);
-    if (index === undefined) {
-      index = this.list.push(settings) - 1;
-      this.#byValue.set(key, index);
-    }
-    this.#byIdentity.set(forwarding, index);
-    return index;
+  /** The id that a rule names it by. */
+  intern(forwarding: Forwarding): string {
+    const settings = compiled(forwarding);
+    if (!this.#byId.has(settings.id)) this.#byId.set(settings.id, settings);
+    return settings.id;
+  }
+
+  values(): Iterable<ForwardSettings> {
+    return this.#byId.values();
   }
 }
 
-interface Compiled {
-  readonly settings: ForwardSettings;
-  /** Equal for equal settings. */
-  readonly key: string;
-}
-
 /** Kept from one run to the next: an object that did not change brings the same value again. */
-const known = new WeakMap<Forwarding, Compiled>();
+const known = new WeakMap<Forwarding, ForwardSettings>();
 
-function compiled(forwarding: Forwarding): Compiled {
+function compiled(forwarding: Forwarding): ForwardSettings {
   let found = known.get(forwarding);
   if (found === undefined) {
-    found = { settings: forwardSettings(forwarding), key: JSON.stringify(forwarding) };
+    const content = forwardSettings(forwarding);
+    found = { id: contentDigest(content).slice(0, 16), ...content };
     known.set(forwarding, found);
   }
   return found;
 }
 
-function forwardSettings(forwarding: Forwarding): ForwardSettings {
+function forwardSettings(forwarding: Forwarding): Omit<ForwardSettings, "id"> {
   return {
     uwsgi: {
       modifier1: forwarding.modifier1,

@@ -3,6 +3,7 @@
  * no I/O, no logger; the same objects in any order give the same snapshot.
  */
 import { type ObjectRef, refKey } from "../resources/metadata.ts";
+import { sortedBy } from "../snapshot/order.ts";
 import { SNAPSHOT_FORMAT, type Snapshot } from "../snapshot/snapshot.ts";
 import { snapshotVersion } from "../snapshot/version.ts";
 import { type IsOurs, ourClasses } from "./classes.ts";
@@ -69,9 +70,9 @@ function mayBeOurs({ ref, className }: InvalidObject, isOurs: IsOurs): boolean {
 function snapshotOf(translation: Translation): Snapshot {
   const content = {
     format: SNAPSHOT_FORMAT,
-    hosts: translation.hosts.entries(),
-    settings: translation.settings.list,
-    upstreams: translation.upstreams.list,
+    hosts: sortedBy(translation.hosts.entries(), ({ hostname }) => hostname),
+    settings: sortedBy(translation.settings.values(), ({ id }) => id),
+    upstreams: sortedBy(translation.upstreams.values(), ({ id }) => id),
   } as const;
   return { version: snapshotVersion(content), ...content };
 }

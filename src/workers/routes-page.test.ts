@@ -17,7 +17,7 @@ const snapshot = {
           path: { type: "prefix", value: "/main" },
           wildcardDepth: "any",
           serverName: "",
-          action: { type: "forward", settings: 0, backends: [{ upstream: 1, weight: 3 }] },
+          action: { type: "forward", settings: "s", backends: [{ upstream: "web/django:29000", weight: 3 }] },
         },
         {
           id: "UwsgiRoute/web/a/1",
@@ -29,7 +29,7 @@ const snapshot = {
       ],
     },
   ],
-  settings: [{ uwsgi: { params: [{ name: "TOKEN", value: "confidential", ifNotEmpty: false }] } }],
+  settings: [{ id: "s", uwsgi: { params: [{ name: "TOKEN", value: "confidential", ifNotEmpty: false }] } }],
   upstreams: [
     { id: "unused", endpoints: [] },
     { id: "web/django:29000", endpoints: [{ address: "10.0.0.1:29000" }, { address: "10.0.0.2:29000" }] },

@@ -17,24 +17,19 @@ export interface RoutesPage {
 }
 
 interface RuleOnPage extends Pick<Rule, "id" | "path" | "wildcardDepth"> {
-  readonly action:
-    | StaticAction
-    | {
-        readonly type: "forward";
-        readonly backends: readonly { readonly upstream: string; readonly weight: number }[];
-      };
+  readonly action: StaticAction | Pick<ForwardAction, "type" | "backends">;
 }
 
 const IDLE: EndpointReport = { requests: 0, failures: 0, ejections: 0, inFlight: 0, ejected: 0 };
 
-/** Backends name their upstream by id rather than by index. Params are left out: values may be literals. */
+/** Params are left out: values may be literals. */
 export function routesPage(snapshot: Snapshot, stats: StatsReport): RoutesPage {
   const states = new Map(stats.endpoints);
   return {
     version: snapshot.version,
     hosts: snapshot.hosts.map(({ hostname, rules }) => ({
       hostname,
-      rules: rules.map((rule) => ruleOnPage(rule, snapshot)),
+      rules: rules.map(ruleOnPage),
     })),
     upstreams: snapshot.upstreams.map(({ id, endpoints }) => ({
       id,
@@ -43,13 +38,7 @@ export function routesPage(snapshot: Snapshot, stats: StatsReport): RoutesPage {
   };
 }
 
-function ruleOnPage({ id, path, wildcardDepth, action }: Rule, snapshot: Snapshot): RuleOnPage {
-  return { id, path, wildcardDepth, action: action.type === "static" ? action : forward(action, snapshot) };
-}
-
-function forward({ backends }: ForwardAction, { upstreams }: Snapshot): RuleOnPage["action"] {
-  return {
-    type: "forward",
-    backends: backends.map(({ upstream, weight }) => ({ upstream: upstreams[upstream]!.id, weight })),
-  };
+function ruleOnPage({ id, path, wildcardDepth, action }: Rule): RuleOnPage {
+  const shown = action.type === "static" ? action : ({ type: "forward", backends: action.backends } as const);
+  return { id, path, wildcardDepth, action: shown };
 }

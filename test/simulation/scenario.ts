@@ -83,6 +83,7 @@ function planMisdeed(world: World, requests: readonly PlannedRequest[]): Misdeed
 
 function planSettings(world: World, calm: boolean): ForwardSettings {
   return {
+    id: "settings",
     uwsgi: {
       modifier1: 0,
       modifier2: 0,
@@ -142,8 +143,8 @@ function planSnapshot(
             serverName: "sim.test",
             action: {
               type: "forward",
-              settings: 0,
-              backends: upstreams.map((_, upstream) => ({ upstream, weight: world.between(1, 3) })),
+              settings: settings.id,
+              backends: upstreams.map(({ id }) => ({ upstream: id, weight: world.between(1, 3) })),
             },
           },
           {

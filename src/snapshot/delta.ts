@@ -1,0 +1,81 @@
+/** The difference between two snapshots: what travels when a change is small, as most are. Pure. */
+import { sortedBy } from "./order.ts";
+import type { ForwardSettings, HostEntry, Snapshot, Upstream } from "./snapshot.ts";
+import { contentDigest } from "./version.ts";
+
+export interface SnapshotDelta {
+  /** The version that it applies to, and the one that it leads to. */
+  readonly base: string;
+  readonly version: string;
+  readonly hosts: ListDelta<HostEntry>;
+  readonly settings: ListDelta<ForwardSettings>;
+  readonly upstreams: ListDelta<Upstream>;
+}
+
+export interface ListDelta<T> {
+  /** New, or in place of the value with the same key. */
+  readonly put: readonly T[];
+  /** Keys that are gone. */
+  readonly remove: readonly string[];
+}
+
+const hostKey = ({ hostname }: HostEntry) => hostname;
+const idKey = ({ id }: { readonly id: string }) => id;
+
+export function diffSnapshots(base: Snapshot, next: Snapshot): SnapshotDelta {
+  return {
+    base: base.version,
+    version: next.version,
+    hosts: diffList(base.hosts, next.hosts, hostKey),
+    settings: diffList(base.settings, next.settings, idKey),
+    upstreams: diffList(base.upstreams, next.upstreams, idKey),
+  };
+}
+
+/** Values that did not change stay the very same objects. Throws `RangeError` where the delta is for another base. */
+export function applyDelta(base: Snapshot, delta: SnapshotDelta): Snapshot {
+  if (delta.base !== base.version) {
+    throw new RangeError(`the delta is for version ${delta.base}, not for ${base.version}`);
+  }
+  return {
+    format: base.format,
+    version: delta.version,
+    hosts: applyList(base.hosts, delta.hosts, hostKey),
+    settings: applyList(base.settings, delta.settings, idKey),
+    upstreams: applyList(base.upstreams, delta.upstreams, idKey),
+  };
+}
+
+function diffList<T extends object>(
+  base: readonly T[],
+  next: readonly T[],
+  keyOf: (value: T) => string,
+): ListDelta<T> {
+  if (base === next) return { put: [], remove: [] };
+  const before = new Map(base.map((value) => [keyOf(value), value]));
+  const put: T[] = [];
+  for (const value of next) {
+    const key = keyOf(value);
+    const old = before.get(key);
+    before.delete(key);
+    if (old !== value && (old === undefined || contentDigest(old) !== contentDigest(value))) put.push(value);
+  }
+  return { put, remove: [...before.keys()] };
+}
+
+function applyList<T>(
+  base: readonly T[],
+  { put, remove }: ListDelta<T>,
+  keyOf: (value: T) => string,
+): readonly T[] {
+  if (put.length === 0 && remove.length === 0) return base;
+  const values = new Map(base.map((value) => [keyOf(value), value]));
+  for (const key of remove) values.delete(key);
+  let grown = false;
+  for (const value of put) {
+    const key = keyOf(value);
+    if (!values.has(key)) grown = true;
+    values.set(key, value);
+  }
+  return grown ? sortedBy(values.values(), keyOf) : [...values.values()];
+}
