@@ -17,12 +17,14 @@ export type Resolution =
   | { readonly type: "upstream"; readonly upstream: Upstream; readonly notice?: string }
   | { readonly type: "unresolved"; readonly reason: ResolvedRefsReason; readonly message: string };
 
+type EndpointIndex = Pick<ObjectIndex, "services" | "slices">;
+
 /** Follows a reference to the endpoints behind it. Answers are kept: thousands of rules share a Service. */
 export class EndpointResolver {
-  readonly #index: ObjectIndex;
+  readonly #index: EndpointIndex;
   readonly #known = new Map<string, Resolution>();
 
-  constructor(index: ObjectIndex) {
+  constructor(index: EndpointIndex) {
     this.#index = index;
   }
 
@@ -37,7 +39,7 @@ export class EndpointResolver {
   }
 }
 
-function resolve({ namespace, name, port }: ServicePortRef, index: ObjectIndex): Resolution {
+function resolve({ namespace, name, port }: ServicePortRef, index: EndpointIndex): Resolution {
   const key = `${namespace}/${name}`;
   const service = index.services.get(key);
   if (service === undefined)

@@ -3,10 +3,13 @@
 import type { ProcessUsage } from "../ops/metric-family.ts";
 import type { ListenAddress } from "../ops/quantity.ts";
 import type { StatsReport } from "../ops/stats-report.ts";
+import type { SnapshotDelta } from "../snapshot/delta.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 
 export type ToWorker =
   | { readonly type: "apply"; readonly snapshot: Snapshot }
+  /** To the table that it took up last. Answered like `apply`. */
+  | { readonly type: "apply-delta"; readonly delta: SnapshotDelta }
   | { readonly type: "listen"; readonly addresses: readonly ListenAddress[] }
   | { readonly type: "report"; readonly request: number }
   /** Proves that it still turns its event loop; smaller than a report, which can name thousands of routes. */

@@ -2,6 +2,7 @@
 
 import type { ChildProcess } from "node:child_process";
 import type { ListenAddress } from "../ops/quantity.ts";
+import { diffSnapshots } from "../snapshot/delta.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { FromWorker, ToWorker, WorkerReport } from "./messages.ts";
 
@@ -13,6 +14,11 @@ const MAX_SILENT_PINGS = MAX_SILENCE_MS / PING_INTERVAL_MS;
 const REPORT_TIMEOUT_MS = 2000;
 
 export type Answer = { readonly type: "ack" } | { readonly type: "nack"; readonly reason: string };
+
+interface Offer {
+  readonly snapshot: Snapshot;
+  readonly answered: (answer: Answer | undefined) => void;
+}
 
 /** None is raised before the constructor has returned. */
 export interface WorkerEvents {
@@ -31,8 +37,10 @@ export class WorkerProcess {
   readonly #events: WorkerEvents;
   /** Messages that wait for it to start; undefined once it has. */
   #queue: ToWorker[] | undefined = [];
-  /** Of tables handed over and not answered; it answers in order. */
-  readonly #answers: ((answer: Answer | undefined) => void)[] = [];
+  /** Tables handed over and not answered; it answers in order. */
+  readonly #offers: Offer[] = [];
+  /** The table that it took up last. */
+  #inUse: Snapshot | undefined;
   readonly #reports = new Map<number, () => void>();
   #lastRequest = 0;
   readonly #pinging: ReturnType<typeof setInterval>;
@@ -69,8 +77,11 @@ export class WorkerProcess {
   /** Undefined: it died, or was killed because it did not answer. */
   apply(snapshot: Snapshot): Promise<Answer | undefined> {
     return new Promise((resolve) => {
-      this.#answers.push(resolve);
-      this.#send({ type: "apply", snapshot });
+      // What it will have in use is only known where nothing is under way.
+      const base = this.#offers.length === 0 ? this.#inUse : undefined;
+      this.#offers.push({ snapshot, answered: resolve });
+      if (base === undefined) this.#send({ type: "apply", snapshot });
+      else this.#send({ type: "apply-delta", delta: diffSnapshots(base, snapshot) });
     });
   }
 
@@ -127,11 +138,12 @@ export class WorkerProcess {
         break;
       case "ack":
         this.hasTable = true;
-        this.#answers.shift()?.({ type: "ack" });
+        this.#inUse = this.#offers[0]?.snapshot;
+        this.#offers.shift()?.answered({ type: "ack" });
         this.#events.applied();
         break;
       case "nack":
-        this.#answers.shift()?.({ type: "nack", reason: message.reason });
+        this.#offers.shift()?.answered({ type: "nack", reason: message.reason });
         break;
       case "listening":
         this.serving = true;
@@ -160,7 +172,7 @@ export class WorkerProcess {
     this.#hasExited = true;
     this.serving = false;
     clearInterval(this.#pinging);
-    for (const answered of this.#answers.splice(0)) answered(undefined);
+    for (const { answered } of this.#offers.splice(0)) answered(undefined);
     for (const done of [...this.#reports.values()]) done();
     this.#events.exited(code, signal);
   }

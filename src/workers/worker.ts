@@ -3,6 +3,7 @@
 import { processUsage } from "../ops/process-metrics.ts";
 import type { ListenAddress } from "../ops/quantity.ts";
 import { ignoreShutdownSignals } from "../ops/shutdown.ts";
+import { applyDelta } from "../snapshot/delta.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { DataPlane } from "./data-plane.ts";
 import type { FromWorker, ToWorker } from "./messages.ts";
@@ -26,7 +27,10 @@ export function runWorker(plane: DataPlane): void {
 async function obey(plane: DataPlane, message: ToWorker): Promise<void> {
   switch (message.type) {
     case "apply":
-      tell(takeUp(plane, message.snapshot));
+      tell(takeUp(plane, () => message.snapshot));
+      break;
+    case "apply-delta":
+      tell(takeUp(plane, () => applyDelta(inUse!, message.delta)));
       break;
     case "listen":
       await listen(plane, message.addresses);
@@ -47,9 +51,14 @@ async function obey(plane: DataPlane, message: ToWorker): Promise<void> {
   }
 }
 
-function takeUp(plane: DataPlane, snapshot: Snapshot): FromWorker {
+/** What a delta applies to. */
+let inUse: Snapshot | undefined;
+
+function takeUp(plane: DataPlane, read: () => Snapshot): FromWorker {
   try {
+    const snapshot = read();
     plane.apply(snapshot);
+    inUse = snapshot;
     return { type: "ack" };
   } catch (error) {
     return { type: "nack", reason: (error as Error).message };

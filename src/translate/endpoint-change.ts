@@ -1,0 +1,51 @@
+/**
+ * The short path of a change that touched nothing but EndpointSlices: pods come and go far more often than routes do, and
+ * the rules stay what they are.
+ */
+import type { Snapshot, Upstream } from "../snapshot/snapshot.ts";
+import { contentDigest, snapshotVersion } from "../snapshot/version.ts";
+import { EndpointResolver } from "./endpoints.ts";
+import type { ObjectIndex } from "./objects.ts";
+
+export interface EndpointChange {
+  /** `namespace/name` of the Services whose slices changed. */
+  readonly services: ReadonlySet<string>;
+  /** As they are by now. */
+  readonly index: Pick<ObjectIndex, "services" | "slices">;
+}
+
+/**
+ * What `translate` would give for the objects as they are by now, given what it gave before the change. `undefined` where verdicts change
+ * as well, since a Service got its first endpoint or lost its last: that takes a translation of everything.
+ */
+export function changeEndpoints(
+  snapshot: Snapshot,
+  { services, index }: EndpointChange,
+): Snapshot | undefined {
+  const resolver = new EndpointResolver(index);
+  const upstreams: Upstream[] = [];
+  let changed = false;
+  for (const upstream of snapshot.upstreams) {
+    const found = services.has(serviceOf(upstream)) ? resolve(upstream, resolver) : upstream;
+    if (found === undefined) return undefined;
+    if (found !== upstream) changed = true;
+    upstreams.push(found);
+  }
+  if (!changed) return snapshot;
+  const { version: _, ...content } = { ...snapshot, upstreams };
+  return { version: snapshotVersion(content), ...content };
+}
+
+/** `web/django` of `web/django:29000`; a socket's address names no Service. */
+function serviceOf({ id }: Upstream): string {
+  return id.slice(0, id.lastIndexOf(":"));
+}
+
+function resolve(upstream: Upstream, resolver: EndpointResolver): Upstream | undefined {
+  const [, namespace, name, port] = /^([^/]+)\/(.+):(\d+)$/.exec(upstream.id)!;
+  const resolution = resolver.resolve({ namespace: namespace!, name: name!, port: Number(port) });
+  if (resolution.type === "unresolved") return undefined;
+  const found = resolution.upstream;
+  if (contentDigest(found) === contentDigest(upstream)) return upstream;
+  return upstream.endpoints.length > 0 === found.endpoints.length > 0 ? found : undefined;
+}
