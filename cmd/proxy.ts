@@ -1,14 +1,15 @@
-/** `bun cmd/proxy.ts`: the gateway in standalone mode, or, marked by its supervisor, one of its workers. */
+/** `bun cmd/proxy.ts`: the proxy, or, marked by its supervisor, one of its workers. */
 
 import { readFileSync } from "node:fs";
+import { Gateway, type GatewayHooks } from "../src/gateway/gateway.ts";
 import { createAccessLog } from "../src/ops/access-log.ts";
+import { OptionsError } from "../src/ops/command.ts";
 import { openStdoutSink } from "../src/ops/line-sink.ts";
 import { createLogger, type Logger } from "../src/ops/log.ts";
-import { OptionsError, type ProxyOptions, parseProxyOptions } from "../src/ops/options.ts";
+import { type ProxyOptions, parseProxyOptions } from "../src/ops/options.ts";
 import { onShutdownSignals } from "../src/ops/shutdown.ts";
 import { Stats } from "../src/ops/stats.ts";
 import { createDataPlane } from "../src/proxy/data-plane.ts";
-import { type GatewayHooks, StandaloneGateway } from "../src/standalone/gateway.ts";
 import type { DataPlane, DataPlanes } from "../src/workers/data-plane.ts";
 import { InProcessDataPlane } from "../src/workers/in-process.ts";
 import { forkSelf, Supervisor } from "../src/workers/supervisor.ts";
@@ -61,7 +62,7 @@ function dataPlanes(hooks: GatewayHooks): DataPlanes {
 }
 
 if (worker === undefined) {
-  await new StandaloneGateway({
+  await new Gateway({
     options,
     log,
     planes: dataPlanes,

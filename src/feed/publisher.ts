@@ -6,9 +6,10 @@
 import { chmodSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
+import type { FeedAddress, FeedTls } from "../ops/feed-address.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
-import { type FeedAddress, type FeedTls, readTls } from "./address.ts";
 import { Subscription, type SubscriptionState } from "./subscription.ts";
+import { readTls } from "./tls-files.ts";
 
 const MAX_SUBSCRIBERS = 1024;
 /** The proxy beside us runs as the same user or group. */

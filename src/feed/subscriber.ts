@@ -1,9 +1,9 @@
 /** The proxy's end of the feed: connects, takes up what comes, answers, and connects again for as long as it lives. */
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
+import type { FeedAddress, FeedTls } from "../ops/feed-address.ts";
 import { applyDelta } from "../snapshot/delta.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
-import { type FeedAddress, type FeedTls, readTls } from "./address.ts";
 import { encodeFrame, FrameReader } from "./frames.ts";
 import {
   boundedText,
@@ -13,6 +13,7 @@ import {
   readFromPublisher,
 } from "./messages.ts";
 import { MAX_SILENCE_MS } from "./subscription.ts";
+import { readTls } from "./tls-files.ts";
 
 /** The controller beside us is back within moments, as a rule. */
 const FIRST_RETRY_MS = 50;

@@ -7,7 +7,7 @@ let notReady: string | undefined = "no table yet";
 let failing = false;
 const errors: unknown[] = [];
 const server = new AdminServer({
-  notReady: () => notReady,
+  notReady: async () => notReady,
   metrics: async () => {
     if (failing) throw new Error("secret reason");
     return { contentType: "text/plain; version=0.0.4", text: "up 1\n" };
@@ -106,7 +106,7 @@ describe("admin port", () => {
 
   test("an address in use rejects", async () => {
     const second = new AdminServer({
-      notReady: () => undefined,
+      notReady: async () => undefined,
       metrics: async () => ({ contentType: "", text: "" }),
       routes: async () => null,
       onError: () => {},

@@ -14,7 +14,7 @@ import type { ListenAddress } from "./quantity.ts";
 
 export interface AdminPages {
   /** Why the process should get no traffic; undefined when it should. */
-  notReady(): string | undefined;
+  notReady(): Promise<string | undefined>;
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
   /** The table in use, as a JSON value. */
   routes(): Promise<unknown>;
@@ -105,7 +105,7 @@ async function pageFor(pages: AdminPages, request: IncomingMessage): Promise<Pag
   if (!known) return text(404, "not found: try /healthz, /readyz, /metrics or /routes");
   if (request.method !== "GET" && request.method !== "HEAD") return text(405, "only GET and HEAD");
   if (path === "/healthz") return text(200, "ok");
-  if (path === "/readyz") return readiness(pages.notReady());
+  if (path === "/readyz") return readiness(await pages.notReady());
   if (path === "/routes") {
     return {
       status: 200,

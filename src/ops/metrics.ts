@@ -17,6 +17,7 @@ export class Metrics {
   readonly #restarts = this.#counter("worker_restarts_total", "Workers that died and were replaced", []);
   readonly #brokenFiles = this.#gauge("manifest_files_broken", "Manifest files that cannot be read", []);
   readonly #problems = this.#gauge("manifest_problems", "Problems found in the objects of the manifests", []);
+  readonly #feed = this.#gauge("feed_connected", "1 while a controller is connected", []);
   readonly #config = this.#gauge("config_info", "Version of the table in use, as a label", ["version"]);
   readonly #configSince = this.#gauge("config_loaded_timestamp_seconds", "When it came into use", []);
   readonly #apply = new Histogram({
@@ -57,6 +58,10 @@ export class Metrics {
   manifests(brokenFiles: number, problems: number): void {
     this.#brokenFiles.set(brokenFiles);
     this.#problems.set(problems);
+  }
+
+  feedConnected(isConnected: boolean): void {
+    this.#feed.set(isConnected ? 1 : 0);
   }
 
   workerRestarted(): void {

@@ -1,7 +1,8 @@
 // Proves: every option's spelling, default and error; that errors name the option (and the variable); that the
 // command line beats the environment, which beats the default.
 import { describe, expect, test } from "bun:test";
-import { environmentName, OptionsError, type ProxyOptions, parseProxyOptions } from "./options.ts";
+import { environmentName, OptionsError } from "./command.ts";
+import { type ProxyOptions, parseProxyOptions } from "./options.ts";
 
 function parse(argv: string[], env: Record<string, string> = {}): ProxyOptions {
   const parsed = parseProxyOptions(["--manifests", "m", ...argv], env, "1.2.3");
@@ -24,9 +25,10 @@ describe("defaults", () => {
     const { tempDir, ...rest } = parse([]);
     expect(tempDir.length).toBeGreaterThan(0);
     expect(rest).toEqual({
-      manifests: "m",
+      source: { type: "folder", folder: "m" },
       http: [{ hostname: "0.0.0.0", port: 8080 }],
       admin: { hostname: "127.0.0.1", port: 9145 },
+      readyUwsgi: false,
       workers: 1,
       accessLogShare: 1,
       accessLogFormat: "json",
@@ -51,6 +53,54 @@ describe("defaults", () => {
     expect(complaint([])).toContain("--manifests");
     expect(complaint([])).toContain("UWSGI_GATEWAY_MANIFESTS");
     expect(complaint(["--manifests", ""])).toContain("--manifests");
+  });
+});
+
+describe("where routes come from", () => {
+  function source(...argv: string[]): ProxyOptions["source"] {
+    const parsed = parseProxyOptions(argv, {}, "1.2.3");
+    if (parsed.type !== "run") throw new Error("printed");
+    return parsed.options.source;
+  }
+
+  test("a controller on a Unix socket", () => {
+    expect(source("--feed", "unix:/run/feed.sock", "--snapshot-file", "/s.json")).toEqual({
+      type: "feed",
+      address: { type: "unix", path: "/run/feed.sock" },
+      snapshotFile: "/s.json",
+    });
+  });
+
+  test("a controller over TCP, with certificates", () => {
+    const tls = ["--feed-tls-cert", "c", "--feed-tls-key", "k", "--feed-tls-ca", "a"];
+    expect(source("--feed", "10.0.0.1:9146", ...tls)).toEqual({
+      type: "feed",
+      address: { type: "tcp", hostname: "10.0.0.1", port: 9146 },
+      tls: { cert: "c", key: "k", ca: "a" },
+    });
+    expect(complaint(["--feed", "10.0.0.1:9146", "--feed-tls-cert", "c"])).toContain("--feed-tls-key");
+  });
+
+  test("one app and its files", () => {
+    expect(source("--uwsgi", "unix:/run/app.sock", "--static", "/static/=/srv/static")).toEqual({
+      type: "app",
+      uwsgi: ["unix:/run/app.sock"],
+      files: [{ prefix: "/static/", root: "/srv/static" }],
+    });
+  });
+
+  test("one of them, and no more", () => {
+    const message = complaint(["--manifests", "m", "--uwsgi", "unix:/s"]);
+    for (const name of ["--manifests", "--feed", "--uwsgi"]) expect(message).toContain(name);
+  });
+
+  test.each([
+    ["--feed", "unix:relative"],
+    ["--feed", `unix:/${"x".repeat(107)}`],
+    ["--static", "static=/srv"],
+    ["--static", "/static/=relative"],
+  ])("%s %s is refused", (option, value) => {
+    expect(complaint([option, value])).toContain(option);
   });
 });
 
@@ -79,16 +129,17 @@ describe("spellings", () => {
       ...["--max-connections", "10", "--max-requests-per-connection", "5", "--header-timeout", "500ms"],
       ...["--body-timeout", "1m", "--idle-timeout", "1.5s", "--send-timeout", "1h", "--drain-delay", "5s"],
       ...["--drain-timeout", "0", "--body-memory", "1Mi", "--response-memory", "4096", "--temp-dir", "/t"],
-      "--allow-uwsgi-script",
+      ...["--ready-uwsgi", "--allow-uwsgi-script"],
     ]);
     expect(options).toEqual({
-      manifests: "m",
+      source: { type: "folder", folder: "m" },
       http: [
         { hostname: "::", port: 80 },
         { hostname: "127.0.0.1", port: 0 },
         { hostname: "localhost", port: 81 },
       ],
       admin: { hostname: "::1", port: 9000 },
+      readyUwsgi: true,
       workers: 4,
       accessLogShare: 0.01,
       accessLogFormat: "combined",
@@ -196,7 +247,10 @@ describe("environment", () => {
 
   test("gives the required folder", () => {
     const parsed = parseProxyOptions([], { UWSGI_GATEWAY_MANIFESTS: "/etc/m" }, "1");
-    expect(parsed).toMatchObject({ type: "run", options: { manifests: "/etc/m" } });
+    expect(parsed).toMatchObject({
+      type: "run",
+      options: { source: { type: "folder", folder: "/etc/m" } },
+    });
   });
 
   test("loses to the command line, and is then not even read", () => {
@@ -206,7 +260,7 @@ describe("environment", () => {
       UWSGI_GATEWAY_MANIFESTS: "other",
     });
     expect(options.http).toEqual([{ hostname: "127.0.0.1", port: 5 }]);
-    expect([options.workers, options.manifests]).toEqual([2, "m"]);
+    expect([options.workers, options.source]).toEqual([2, { type: "folder", folder: "m" }]);
   });
 
   test("an empty variable is an absent one; what Kubernetes injects for a Service is ignored", () => {

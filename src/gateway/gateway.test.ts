@@ -10,7 +10,7 @@ import type { ShutdownActions } from "../ops/shutdown.ts";
 import { NO_STATS } from "../ops/stats-report.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { DataPlanes } from "../workers/data-plane.ts";
-import { StandaloneGateway } from "./gateway.ts";
+import { Gateway } from "./gateway.ts";
 
 const folders: string[] = [];
 const running: World[] = [];
@@ -20,7 +20,7 @@ afterEach(async () => {
 });
 
 interface World {
-  readonly gateway: StandaloneGateway;
+  readonly gateway: Gateway;
   readonly log: Record<string, unknown>[];
   readonly exits: [number, string | undefined][];
   readonly calls: string[];
@@ -56,7 +56,7 @@ function world(folder: string, ...args: string[]): World {
   const parsed = parseProxyOptions(["--manifests", folder, "--admin", "127.0.0.1:0", ...args], {}, "1");
   const { options } = parsed as { options: ProxyOptions };
   let isListening = false;
-  const gateway = new StandaloneGateway({
+  const gateway = new Gateway({
     options,
     log: pino({ base: {} }, { write: (line: string) => log.push(JSON.parse(line)) }),
     planes: (hooks): DataPlanes => ({
@@ -104,7 +104,7 @@ async function until(what: () => boolean | Promise<boolean>): Promise<void> {
   }
 }
 
-describe("StandaloneGateway", () => {
+describe("Gateway", () => {
   test("starts, follows the folder, and tells admins", async () => {
     const folder = manifests();
     const { gateway, get, calls, log } = world(folder);

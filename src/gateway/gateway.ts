@@ -1,17 +1,17 @@
-/** The life of a gateway that reads its manifests from a folder: start, follow the folder, answer admins, drain. */
+/** The life of a proxy: start, take up tables from where they come from, answer admins, drain. */
 
+import { parseAddress } from "../net/stream.ts";
 import { AdminServer } from "../ops/admin.ts";
 import type { Logger } from "../ops/log.ts";
 import { Metrics } from "../ops/metrics.ts";
 import type { ProxyOptions } from "../ops/options.ts";
 import { formatListenAddress, type ListenAddress } from "../ops/quantity.ts";
 import type { ShutdownActions } from "../ops/shutdown.ts";
-import { type ControlReport, type FolderControl, startFolderControl } from "../reconcile/folder-control.ts";
-import { problemText } from "../reconcile/report.ts";
 import { SNAPSHOT_FORMAT, type Snapshot } from "../snapshot/snapshot.ts";
-import { FolderError } from "../sources/folder/source.ts";
 import type { DataPlanes } from "../workers/data-plane.ts";
 import { routesPage } from "../workers/routes-page.ts";
+import { type Routes, routesFrom, SourceError } from "./routes.ts";
+import { pingUwsgi } from "./uwsgi-ping.ts";
 
 /** What the data planes tell the rest of the gateway. */
 export interface GatewayHooks {
@@ -30,36 +30,42 @@ export interface GatewayParts {
   readonly exit: (code: number, reason?: string) => void;
 }
 
-/** Of one change to the folder; the rest is only counted. */
-const MAX_LOGGED_PROBLEMS = 50;
+/** `--ready-uwsgi` is for a sidecar, which has an app or two behind it. */
+const MAX_PINGED_ENDPOINTS = 64;
 
-export class StandaloneGateway {
+export class Gateway {
   readonly #parts: GatewayParts;
   readonly #planes: DataPlanes;
   readonly #metrics = new Metrics(() => this.#planes.report());
   readonly #admin: AdminServer;
+  readonly #routes: Routes;
   #table: Snapshot = { format: SNAPSHOT_FORMAT, version: "", hosts: [], settings: [], upstreams: [] };
-  #control: FolderControl | undefined;
-  #report: ControlReport | undefined;
   #draining = false;
 
   constructor(parts: GatewayParts) {
+    const { options, log } = parts;
     this.#parts = parts;
     this.#planes = parts.planes({
       onRestart: () => this.#metrics.workerRestarted(),
       onListening: (addresses) =>
-        parts.log.info({ http: addresses.map(formatListenAddress) }, "listening for HTTP"),
+        log.info({ http: addresses.map(formatListenAddress) }, "listening for HTTP"),
       onCannotListen: (reason) => parts.exit(1, `error: option '--http' cannot be served: ${reason}`),
     });
     this.#admin = new AdminServer({
-      notReady: () => (this.#draining ? "draining" : this.#planes.notReady()),
+      notReady: () => this.#notReady(),
       metrics: async () => ({ contentType: this.#metrics.contentType, text: await this.#metrics.render() }),
-      routes: () => this.#routes(),
-      onError: (err) => parts.log.error({ err }, "admin page failed"),
+      routes: () => this.#routesPage(),
+      onError: (err) => log.error({ err }, "admin page failed"),
+    });
+    this.#routes = routesFrom(options.source, {
+      apply: (snapshot) => this.#apply(snapshot),
+      log,
+      metrics: this.#metrics,
+      allowUwsgiScript: options.allowUwsgiScript,
     });
   }
 
-  /** Resolves when what the folder says is in force, or cannot be. */
+  /** Resolves when what the source says is in force, or cannot be, or is being waited for. */
   async start(): Promise<void> {
     const { options, log, exit, onShutdown } = this.#parts;
     onShutdown({ drain: (signal) => void this.#drain(signal), exitNow: (code) => exit(code) });
@@ -70,21 +76,16 @@ export class StandaloneGateway {
       return exit(1, `error: option '--admin' cannot be served: ${(error as Error).message}`);
     }
     try {
-      this.#control = await startFolderControl({
-        folder: options.manifests,
-        allowUwsgiScript: options.allowUwsgiScript,
-        onSnapshot: (snapshot) => this.#apply(snapshot),
-        onReport: (report) => this.#note(report),
-      });
+      await this.#routes.start();
     } catch (error) {
-      if (!(error instanceof FolderError)) throw error;
-      exit(2, `error: option '--manifests' is invalid. ${error.message}`);
+      if (!(error instanceof SourceError)) throw error;
+      exit(2, `error: ${error.message}`);
     }
   }
 
-  /** Stops following the folder and answering admins; the data planes are left as they are. */
+  /** Takes up no more tables and answers no more admins; the data planes are left as they are. */
   async close(): Promise<void> {
-    await this.#control?.close();
+    await this.#routes.close();
     await this.#admin.close();
   }
 
@@ -101,29 +102,30 @@ export class StandaloneGateway {
     this.#parts.log.info({ version: snapshot.version, tookMs: Math.round(tookMs) }, "table in use");
   }
 
-  #note(report: ControlReport): void {
-    const { log } = this.#parts;
-    this.#report = report;
-    this.#metrics.manifests(
-      new Set(report.fileProblems.map(({ file }) => file)).size,
-      report.problems.length,
-    );
-    for (const problem of report.newProblems.slice(0, MAX_LOGGED_PROBLEMS)) {
-      log.warn({ problem: problemText(problem) }, "manifest problem");
-    }
-    for (const problem of report.solvedProblems.slice(0, MAX_LOGGED_PROBLEMS)) {
-      log.info({ problem: problemText(problem) }, "manifest problem solved");
-    }
-    const unlogged = report.newProblems.length - MAX_LOGGED_PROBLEMS;
-    if (unlogged > 0) log.warn({ unlogged }, "more manifest problems, see /routes");
-    if (report.failure !== undefined)
-      log.error({ reason: report.failure }, "table refused, the last one stays");
+  async #notReady(): Promise<string | undefined> {
+    if (this.#draining) return "draining";
+    return this.#planes.notReady() ?? (this.#parts.options.readyUwsgi ? this.#silentUwsgi() : undefined);
   }
 
-  async #routes(): Promise<unknown> {
+  async #silentUwsgi(): Promise<string | undefined> {
+    const addresses = new Set(
+      this.#table.upstreams.flatMap(({ endpoints }) => endpoints.map((each) => each.address)),
+    );
+    if (addresses.size > MAX_PINGED_ENDPOINTS) {
+      return `more than ${MAX_PINGED_ENDPOINTS} endpoints: --ready-uwsgi is for a sidecar`;
+    }
+    const faults = await Promise.all(
+      [...addresses].map(async (address) => {
+        const fault = await pingUwsgi(parseAddress(address));
+        return fault === undefined ? [] : [`uWSGI at ${address}: ${fault}`];
+      }),
+    );
+    return faults.flat()[0];
+  }
+
+  async #routesPage(): Promise<unknown> {
     const { stats } = await this.#planes.report();
-    const problems = this.#report?.problems.map(problemText) ?? [];
-    return { ...routesPage(this.#table, stats), problems, failure: this.#report?.failure };
+    return { ...routesPage(this.#table, stats), ...this.#routes.page() };
   }
 
   async #drain(signal: string): Promise<void> {
