@@ -1,19 +1,23 @@
 # `make` or `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check format bench clean
+.PHONY: help demo setup cluster-tools test check format bench clean
 
 BIN := node_modules/.bin
 INSTALLED := node_modules/.package-lock.json
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## Start a real Django under uWSGI with the gateway in front; Ctrl-C stops both
 	@sh test/setup/install.sh demo
 	@exec $(BIN)/node test/demo/run.ts
 
-setup: $(INSTALLED) ## Install what the tests need: npm packages, and Debian's uWSGI, Django, NGINX, Apache, wrk
+setup: $(INSTALLED) ## Install what the tests need: npm packages, Debian's uWSGI, Django, NGINX, Apache, wrk; and cluster-tools
 	@sh test/setup/install.sh tests
+	@$(BIN)/node test/cluster/tools/build.ts api --optional
+
+cluster-tools: $(INSTALLED) ## Build kube-apiserver, etcd, kubectl, helm into a cache folder, once (needs Go; some minutes)
+	@$(BIN)/node test/cluster/tools/build.ts api
 
 test: setup ## Run the whole test suite; the last line is `N passed, N failed`
 	@$(BIN)/node test/setup/run-tests.ts

@@ -11,23 +11,28 @@ import { join } from "node:path";
 type Release = () => Promise<void> | void;
 
 const pending = new Set<Release>();
+const pendingLast = new Set<Release>();
 
-/** Registers `release` for `stopAll`; calling the returned function runs it now, once. */
-export function onStopAll(release: Release): () => Promise<void> {
+/**
+ * Registers `release` for `stopAll`; calling the returned function runs it now, once. `last`: only after everything that is not, for
+ * what processes lean on until they end (a network).
+ */
+export function onStopAll(release: Release, { last = false } = {}): () => Promise<void> {
+  const registered = last ? pendingLast : pending;
   let done: Promise<void> | undefined;
   const once = () => {
-    pending.delete(once);
+    registered.delete(once);
     done ??= Promise.resolve(release());
     return done;
   };
-  pending.add(once);
+  registered.add(once);
   return once;
 }
 
-/** Ends everything that was started and not stopped yet, newest first. */
+/** Ends everything that was started and not stopped yet, newest first; then what was registered as `last`. */
 export async function stopAll(): Promise<void> {
   const failures: unknown[] = [];
-  for (const release of [...pending].reverse()) {
+  for (const release of [...[...pending].reverse(), ...[...pendingLast].reverse()]) {
     try {
       await release();
     } catch (error) {

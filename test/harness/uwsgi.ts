@@ -13,6 +13,10 @@ export interface UwsgiOptions {
   /** Path of a WSGI file, or its source text (anything with a line break). Defaults to `DUMP_VARS_APP`. */
   readonly app?: string;
   readonly socket?: "unix" | "tcp";
+  /** Listens there, in place of what `socket` says. */
+  readonly listen?: { readonly host: string; readonly port: number };
+  /** Words before the command, such as those that enter a namespace. */
+  readonly wrapper?: readonly string[];
   readonly processes?: number;
   /** Further words of the command line, such as `["--buffer-size", "32768"]`. */
   readonly options?: readonly string[];
@@ -32,14 +36,17 @@ export async function startUwsgi(options: UwsgiOptions = {}): Promise<Uwsgi> {
   if (command.length === 0) throw new Error("no uWSGI with Python here (make setup)");
   const folder = temporaryFolder("uwsgi");
   const processes = options.processes ?? 1;
-  const port = options.socket === "tcp" ? await freePort() : undefined;
+  const tcp =
+    options.listen ?? (options.socket === "tcp" ? { host: "127.0.0.1", port: await freePort() } : undefined);
   const socketPath = join(folder, "s");
+  const socket = tcp === undefined ? socketPath : `${tcp.host}:${tcp.port}`;
 
   const running = startProcess({
     name: "uwsgi",
     command: [
+      ...(options.wrapper ?? []),
       ...command,
-      ...["--socket", port === undefined ? socketPath : `127.0.0.1:${port}`, "--chmod-socket=666"],
+      ...["--socket", socket, "--chmod-socket=666"],
       ...["--wsgi-file", appFile(options.app ?? DUMP_VARS_APP, folder), "--need-app"],
       ...["--master", "--die-on-term", "--no-orphans", "--processes", String(processes)],
       ...(options.options ?? []),
@@ -50,9 +57,9 @@ export async function startUwsgi(options: UwsgiOptions = {}): Promise<Uwsgi> {
     env: { PYTHONDONTWRITEBYTECODE: "1", PYTHONUNBUFFERED: "1", ...options.env },
   });
   await running.waitForLine(new RegExp(`spawned uWSGI worker ${processes} `), 20_000);
-  await waitUntilListening(running, port === undefined ? { path: socketPath } : { port });
+  await waitUntilListening(running, tcp ?? { path: socketPath });
   return {
-    address: port === undefined ? `unix:${socketPath}` : `127.0.0.1:${port}`,
+    address: tcp === undefined ? `unix:${socket}` : socket,
     process: running,
     stop: running.stop,
   };

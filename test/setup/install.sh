@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what the demo or the tests need beside npm's packages. Does nothing where all of it is there.
 #   install.sh demo    uWSGI and Django: from Debian, or else into a virtualenv in .cache/
-#   install.sh tests   the above, and the servers and load generators that the tests and the benchmark run against
+#   install.sh tests   the above, the servers and load generators that the tests and the benchmark run against, and Go where
+#                      Debian's is new enough
 # Starts no service: Debian's packages would, so they are told not to while this script installs them.
 # The lists of packages are meant to be split into words.
 # shellcheck disable=SC2086
@@ -10,7 +11,9 @@ cd "$(dirname "$0")/../.."
 
 # libjs-jquery is only recommended by Debian's Django, but its admin site cannot be collected without it.
 DEMO_PACKAGES="python3 uwsgi-core uwsgi-plugin-python3 python3-django libjs-jquery"
-TEST_PACKAGES="nginx-light apache2-bin wrk nghttp2-client curl"
+TEST_PACKAGES="nginx-light apache2-bin wrk nghttp2-client curl iproute2 openssl"
+# What builds the cluster suites' programs: the version that test/cluster/tools asks for.
+GO_MODULE=test/cluster/tools/kubernetes/go.mod
 VENV=.cache/venv
 
 purpose=${1:?usage: install.sh demo|tests}
@@ -90,3 +93,14 @@ elif [ -n "$(missing_packages $TEST_PACKAGES)" ] && ! can_be_root; then
 else
     install_debian $TEST_PACKAGES
 fi
+
+# Go is asked for by no suite directly: without it, test/cluster/tools/build.ts says what to do.
+install_go() {
+    if command -v go >/dev/null 2>&1 || [ -x /usr/local/go/bin/go ]; then return; fi
+    if ! is_debian || ! can_be_root; then return; fi
+    wanted=$(sed -n 's/^go \([0-9]*\.[0-9]*\).*/\1/p' "$GO_MODULE")
+    offered=$(LC_ALL=C apt-cache policy golang-go | sed -n 's/^ *Candidate: \([0-9].*\)/\1/p')
+    if [ -n "$offered" ] && dpkg --compare-versions "$offered" ge "2:$wanted"; then apt_install golang-go; fi
+}
+
+install_go
