@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { encodePair, PacketWriter } from "../../src/uwsgi/encoder.ts";
-import { stopAll } from "../harness/cleanup.ts";
+import { stopAll, temporaryFolder } from "../harness/cleanup.ts";
 import { isFree } from "../harness/ports.ts";
 import { startProcess, waitUntil } from "../harness/processes.ts";
 import { rawExchange } from "../harness/raw-client.ts";
@@ -83,6 +83,19 @@ describeCluster("a real API server", () => {
   test("helm finds the server, and lists what is installed", async () => {
     expect(await server.helm(["version", "--short"])).toMatch(/^v\d+\.\d+/);
     expect(JSON.parse(await server.helm(["list", "--all-namespaces", "--output", "json"]))).toEqual([]);
+  });
+
+  test("helm installs a chart, changes it and takes it away", async () => {
+    const chart = join(server.folder, "site");
+    await server.helm(["create", chart]);
+    await server.helm(["lint", chart]);
+    await server.helm(["install", "gw", chart, "-n", "charts", "--create-namespace"]);
+    const replicas = ["get", "deployment", "gw-site", "-n", "charts", "-o", "jsonpath={.spec.replicas}"];
+    expect(await server.kubectl(replicas)).toBe("1");
+    await server.helm(["upgrade", "gw", chart, "-n", "charts", "--set", "replicaCount=3"]);
+    expect(await server.kubectl(replicas)).toBe("3");
+    await server.helm(["uninstall", "gw", "-n", "charts"]);
+    await expect(server.kubectl(replicas)).rejects.toThrow(/not found/);
   });
 
   test("a ServiceAccount's token is known, RBAC holds it back, and the audit log tells both", async () => {
@@ -248,7 +261,9 @@ describeCluster(
 
     test("what a killed test process left is removed by the next one", async () => {
       const fixture = join(import.meta.dirname, "abandoned.fixture.ts");
-      const child = startProcess({ name: "abandoning", command: [process.execPath, fixture] });
+      // It cannot remove its temporary folders: they go with this one.
+      const env = { TMPDIR: temporaryFolder("left") };
+      const child = startProcess({ name: "abandoning", command: [process.execPath, fixture], env });
       const left = JSON.parse(await child.waitForLine(/^\{/));
       expect((await child.exited).signal).toBe("SIGKILL");
       await waitUntil(
