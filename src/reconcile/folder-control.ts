@@ -1,10 +1,11 @@
+import { systemTimers } from "../ops/timers.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { FileProblem, Manifests } from "../sources/folder/merge.ts";
 import { startFolderSource } from "../sources/folder/source.ts";
 import { FOLDER_OPTIONS } from "../translate/options.ts";
 import { refusals } from "../translate/refusals.ts";
 import { translate } from "../translate/translate.ts";
-import { type CycleReport, Reconciler, systemTimers } from "./reconciler.ts";
+import { type CycleReport, Reconciler } from "./reconciler.ts";
 import { problemText, type ReportedProblem, reportProblems } from "./report.ts";
 
 export interface FolderControlOptions {

@@ -3,9 +3,10 @@
  * not published, and a failure leaves the last good snapshot. Time is simulated.
  */
 import { describe, expect, test } from "bun:test";
+import type { Timers } from "../ops/timers.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { ObjectSet } from "../translate/objects.ts";
-import { type CycleReport, Reconciler, type Timers } from "./reconciler.ts";
+import { type CycleReport, Reconciler } from "./reconciler.ts";
 
 /** The objects of these tests: a version to translate to. */
 interface Versioned extends ObjectSet {

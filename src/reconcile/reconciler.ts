@@ -1,20 +1,8 @@
+import type { Timers } from "../ops/timers.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import type { ObjectSet } from "../translate/objects.ts";
 import type { TranslateResult } from "../translate/translate.ts";
 import type { Verdict } from "../translate/verdict.ts";
-
-/** Timers, passed in so that tests can turn the hands. `cancel` of a fired timer does nothing. */
-export interface Timers {
-  monotonicMs(): number;
-  start(callback: () => void, delayMs: number): unknown;
-  cancel(timer: unknown): void;
-}
-
-export const systemTimers: Timers = {
-  monotonicMs: () => performance.now(),
-  start: (callback, delayMs) => setTimeout(callback, delayMs),
-  cancel: (timer) => clearTimeout(timer as NodeJS.Timeout),
-};
 
 /** What came of one cycle. */
 export interface CycleReport {
