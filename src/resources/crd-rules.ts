@@ -94,7 +94,7 @@ const PATH_RULES: readonly CelRule[] = [
   { rule: "!self.matches(r'[?#]')", message: PATH_QUERY_MESSAGE },
   { rule: String.raw`!self.matches(r'[\x00-\x20\x7f]')`, message: PATH_CONTROL_MESSAGE },
   { rule: "!self.matches(r'(?i)%2f|%00')", message: PATH_ENCODED_MESSAGE },
-  { rule: "!self.matches(r'(?i)%([^0-9a-f]|.[^0-9a-f]|.?$)')", message: PATH_ESCAPE_MESSAGE },
+  { rule: "!self.matches(r'(?i)%.?($|[^0-9a-f])')", message: PATH_ESCAPE_MESSAGE },
   { rule: "!self.contains('//')", message: PATH_SLASHES_MESSAGE },
   { rule: String.raw`!self.matches(r'(?i)/(\.|%2e){1,2}(/|$)')`, message: PATH_DOTS_MESSAGE },
 ];

@@ -30,7 +30,7 @@ const COLUMNS: readonly Column[] = [
     name: "Hostnames",
     type: "string",
     description: "The names that the route serves; none for any host.",
-    jsonPath: ".spec.hostnames[*]",
+    jsonPath: ".spec.hostnames",
   },
   conditionColumn("Ready", "Programmed", "Whether the proxies serve the route as it stands."),
   {
