@@ -229,8 +229,8 @@ describe("UwsgiRoute", () => {
 
   test("what one object can expand to is bounded", () => {
     const hostnames = Array.from({ length: 256 }, (_, i) => `h${i}.example.com`);
-    const rules = Array.from({ length: 256 }, (_, i) => ({
-      matches: [{ path: { value: `/${i}` } }, { path: { value: `/also-${i}` } }],
+    const rules = Array.from({ length: 90 }, (_, i) => ({
+      matches: [1, 2, 3].map((j) => ({ path: { value: `/${i}/${j}` } })),
       static: { root: "/s" },
     }));
     const raw = {
