@@ -22,6 +22,7 @@ import {
   HOSTNAME_PATTERN,
   MAX_LABEL_CHARACTERS,
 } from "./hostname.ts";
+import { DNS_NAME } from "./metadata.ts";
 import {
   PATH_CONTROL_MESSAGE,
   PATH_DOTS_MESSAGE,
@@ -42,6 +43,7 @@ import {
   PAIRS_MESSAGE,
   ROOT_MESSAGE,
   ROOT_PATTERN,
+  SECRET_NAME_MESSAGE,
   SOCKET_OR_SERVICE_MESSAGE,
   STRIP_EXACT_MESSAGE,
 } from "./uwsgiroute.ts";
@@ -168,6 +170,7 @@ export const CEL_RULES: ReadonlyMap<string, readonly CelRule[]> = new Map(
       { rule: "self.all(name, self.exists_one(other, other == name))", message: NAME_TWICE_MESSAGE },
     ],
     "spec.hostnames[]": HOSTNAME_RULES,
+    "spec.tls.secretName": [{ rule: matches(DNS_NAME), message: SECRET_NAME_MESSAGE }],
     "spec.rules[]": RULE_RULES,
     "spec.rules[].matches[].path.value": PATH_RULES,
     "spec.rules[].backendRefs[]": [

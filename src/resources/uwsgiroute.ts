@@ -8,7 +8,7 @@ import {
   parseForwarding,
 } from "./forwarding.ts";
 import { HOSTNAME_MESSAGE, HOSTNAME_PATTERN, hostnameFault } from "./hostname.ts";
-import { type Named, namespaced, type RawMetadata } from "./metadata.ts";
+import { DNS_NAME, type Named, namespaced, type RawMetadata } from "./metadata.ts";
 import { type PathMatch, parsePath } from "./path.ts";
 import type { Problem } from "./problem.ts";
 
@@ -64,6 +64,7 @@ export const ROOT_MESSAGE = 'must be an absolute path, beginning with "/"';
 export const ROOT_PATTERN = /^\/[^\0]*$/;
 export const INDEX_PATTERN = /^[^/\0]+$/;
 export const INDEX_MESSAGE = 'must be a file name without "/"';
+export const SECRET_NAME_MESSAGE = "must be the name alone of a Secret in the route's own namespace";
 export const PAIRS_MESSAGE = `hostnames times matches must be at most ${MAX_HOST_PATH_PAIRS}: split the object`;
 
 const match = z.strictObject({
@@ -146,8 +147,8 @@ export const uwsgiRouteSpecSchema = z.strictObject({
     .strictObject({
       secretName: z
         .string()
-        .min(1)
         .max(253)
+        .regex(DNS_NAME, SECRET_NAME_MESSAGE)
         .describe("A Secret of type kubernetes.io/tls in the route's namespace."),
     })
     .describe("The certificate for the hostnames. Checked, and not served yet.")
