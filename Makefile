@@ -1,6 +1,6 @@
 # `make` or `make help` lists what there is.
 .DEFAULT_GOAL := help
-.PHONY: help demo setup cluster-tools test check format bench clean
+.PHONY: help demo setup cluster-tools test check format generate bench clean
 
 BIN := node_modules/.bin
 INSTALLED := node_modules/.package-lock.json
@@ -29,6 +29,9 @@ check: $(INSTALLED) ## Types, lint, format and the import rules
 
 format: $(INSTALLED) ## Format the sources, and fix what the linter can fix by itself
 	$(BIN)/biome check --write
+
+generate: $(INSTALLED) ## Write what is made from the sources: the CustomResourceDefinition of the chart
+	@$(BIN)/node cmd/generate.ts
 
 bench: setup ## Measure beside NGINX, uWSGI's own router and Apache (some minutes, an otherwise idle machine)
 	@exec $(BIN)/node test/bench/run.ts

@@ -1,11 +1,11 @@
 import type { ObjectRef } from "../resources/metadata.ts";
 import { refText } from "../resources/metadata.ts";
 import type { FileProblem } from "../sources/folder/merge.ts";
-import type { Verdict } from "../translate/verdict.ts";
+import { NOTICE_REASONS, type Verdict } from "../translate/verdict.ts";
 
 /** One line for people: in the log, in `/routes` and from `check`. */
 export interface ReportedProblem {
-  /** A warning is nothing that the manifests can mend: a Service without ready endpoints. */
+  /** A warning stops nothing: a Service without ready endpoints, a certificate that is not for a hostname. */
   readonly severity: "error" | "warning";
   readonly file?: string;
   /** Counted from 1. */
@@ -25,8 +25,8 @@ export function reportProblems(
     const object = file === undefined ? { ref } : { file, ref };
     for (const { field, message } of problems)
       reported.push({ severity: "error", ...object, field, message });
-    const idle = conditions.find((condition) => condition.reason === "NoEndpoints");
-    if (idle !== undefined) reported.push({ severity: "warning", ...object, message: idle.message });
+    const noticed = conditions.find(({ reason }) => (NOTICE_REASONS as readonly string[]).includes(reason));
+    if (noticed !== undefined) reported.push({ severity: "warning", ...object, message: noticed.message });
   }
   return reported;
 }

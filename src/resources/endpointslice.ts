@@ -17,6 +17,8 @@ export interface SliceEndpoint {
   readonly addresses: readonly string[];
   /** `draining`: terminating and still serving, used only where nothing is ready. */
   readonly state: "ready" | "draining" | "down";
+  /** The zones whose traffic it is meant for, by `hints.forZones`; empty where nothing is said. */
+  readonly zones: readonly string[];
 }
 
 /** Top-level fields: an EndpointSlice has no spec. */
@@ -42,6 +44,7 @@ export const endpointSliceSchema = z.object({
             terminating: z.boolean().nullish(),
           })
           .nullish(),
+        hints: z.object({ forZones: z.array(z.object({ name: z.string() })).nullish() }).nullish(),
       }),
     )
     .nullish(),
@@ -75,7 +78,8 @@ function parseEndpoint(raw: RawEndpoint, field: string, problems: Problem[]): Sl
     }
     return ip ?? "";
   });
-  return { addresses, state: endpointState(raw.conditions ?? {}) };
+  const zones = (raw.hints?.forZones ?? []).map(({ name }) => name);
+  return { addresses, state: endpointState(raw.conditions ?? {}), zones };
 }
 
 /** Absent conditions read as the API's documentation says: ready unless it says false, serving as ready. */

@@ -64,13 +64,38 @@ export const DEFAULT_FORWARDING: Forwarding = {
   ignoreClientAbort: false,
 };
 
-const DURATION_MESSAGE = 'must be a duration such as "30s", "1m30s" or "500ms"';
-const duration = z.string(DURATION_MESSAGE).regex(DURATION_PATTERN, DURATION_MESSAGE);
+export const DURATION_MESSAGE = 'must be a duration such as "30s", "1m30s" or "500ms"';
+export const DURATION_ZERO_MESSAGE = "must be longer than 0: no timeout can be turned off";
+export const DURATION_LONG_MESSAGE = "must be at most 24h";
+export const TEXT_MESSAGE = "must not contain NUL, CR or LF";
+export const SCRIPT_NAME_PATTERN = /^(\/[^/]+)+$/;
+export const SCRIPT_NAME_MESSAGE = 'must begin with "/" and not end with one, such as "/main"';
+export const SIZE_MESSAGE = 'must be a size such as "1Mi", "10M" or 4096; 0 is no limit';
+/** More than uWSGI's own `--max-vars` takes by default. */
+const MAX_PARAMS = 256;
+/** Four parts of five digits and a unit. */
+const MAX_DURATION_CHARACTERS = 28;
+const MAX_SIZE_CHARACTERS = 32;
+
+const duration = z
+  .string(DURATION_MESSAGE)
+  .max(MAX_DURATION_CHARACTERS)
+  .regex(DURATION_PATTERN, DURATION_MESSAGE);
 const byte = z.int().min(0).max(255);
 const RETRY_STATUSES = [403, 404, 429, 500, 502, 503, 504] as const;
-const paramValue = z.string("must be a string: put quotes around it").max(8192);
+const TEXT_PATTERN = /^[^\0\r\n]*$/;
+const paramValue = z
+  .string("must be a string: put quotes around it")
+  .max(8192)
+  .regex(TEXT_PATTERN, TEXT_MESSAGE);
 const param = z.union(
-  [paramValue, z.strictObject({ value: paramValue, ifNotEmpty: z.boolean().optional() })],
+  [
+    paramValue,
+    z.strictObject({
+      value: paramValue.describe("The variable's value; may hold $variables."),
+      ifNotEmpty: z.boolean().describe("Leave the variable out where its value comes to nothing.").optional(),
+    }),
+  ],
   "must be a string (put quotes around a number), or a mapping of value and ifNotEmpty",
 );
 
@@ -79,17 +104,21 @@ export const forwardingShape = {
   uwsgi: z
     .strictObject({
       params: z
-        .record(z.string(), param)
-        .describe("More uwsgi variables, by name. Values may hold $variables.")
+        .record(z.string(), param.describe("A string, or a mapping of value and ifNotEmpty."))
+        .meta({
+          description: "More uwsgi variables, by name. Values may hold $variables.",
+          maxProperties: MAX_PARAMS,
+        })
         .optional(),
       modifier1: byte.describe("The packet's modifier1: the uWSGI plugin that answers.").optional(),
       modifier2: byte.describe("The packet's modifier2.").optional(),
       scriptName: z.string().max(1024).describe("SCRIPT_NAME, taken off the front of PATH_INFO.").optional(),
-      documentRoot: z.string().max(4096).describe("DOCUMENT_ROOT.").optional(),
+      documentRoot: z.string().max(4096).describe("DOCUMENT_ROOT. Default empty.").optional(),
       mergeSlashes: z.boolean().describe("Merge slashes in PATH_INFO. Default true.").optional(),
       bufferSize: z.int().min(1).max(65535).describe("uWSGI's --buffer-size. Default 4096.").optional(),
       maxVars: z.int().min(1).max(65535).describe("uWSGI's --max-vars. Default 64.").optional(),
     })
+    .describe("The packet that the app gets.")
     .optional(),
   request: z
     .strictObject({
@@ -98,18 +127,17 @@ export const forwardingShape = {
         .describe("Read the whole body before the app is contacted. Default true.")
         .optional(),
       maxBodySize: z
-        .union(
-          [z.int().min(0), z.string().regex(QUANTITY_PATTERN)],
-          'must be a size such as "1Mi", "10M" or 4096; 0 is no limit',
-        )
+        .union([z.int().min(0), z.string().max(MAX_SIZE_CHARACTERS).regex(QUANTITY_PATTERN)], SIZE_MESSAGE)
         .describe("Larger bodies get 413. Default 1Mi, 0 for no limit.")
         .optional(),
     })
+    .describe("How a request's body is taken.")
     .optional(),
   response: z
     .strictObject({
       buffering: z.boolean().describe("Free the worker from slow clients. Default true.").optional(),
     })
+    .describe("How the response is taken.")
     .optional(),
   timeouts: z
     .strictObject({
@@ -117,6 +145,7 @@ export const forwardingShape = {
       send: duration.describe("Between two writes of the request. Default 60s.").optional(),
       read: duration.describe("Between two reads of the response. Default 60s.").optional(),
     })
+    .describe("How long to wait; when it is over the client gets 504, or another endpoint is tried.")
     .optional(),
   retries: z
     .strictObject({
@@ -134,6 +163,7 @@ export const forwardingShape = {
         .optional(),
       nonIdempotent: z.boolean().describe("Retry POST and PATCH after bytes were sent, too.").optional(),
     })
+    .describe("When a request is sent to another endpoint.")
     .optional(),
   health: z
     .strictObject({
@@ -145,8 +175,12 @@ export const forwardingShape = {
         .optional(),
       failTimeout: duration.describe("For how long, and counted over how long. Default 10s.").optional(),
     })
+    .describe("When failures take an endpoint out.")
     .optional(),
-  loadBalancing: z.enum(["RoundRobin", "LeastOutstanding"]).describe("Default RoundRobin.").optional(),
+  loadBalancing: z
+    .enum(["RoundRobin", "LeastOutstanding"])
+    .describe("How an endpoint is picked. Default RoundRobin.")
+    .optional(),
   ignoreClientAbort: z.boolean().describe("Let the app finish when the client has gone.").optional(),
 };
 
@@ -191,8 +225,8 @@ export function parseForwarding(raw: RawForwarding, field: string, problems: Pro
 
 function parseDuration(text: string, field: string, minMs: number, problems: Problem[]): number {
   const ms = durationMs(text) ?? Number.NaN;
-  if (ms < minMs) problems.push({ field, message: "must be longer than 0: no timeout can be turned off" });
-  if (ms > MAX_DURATION_MS) problems.push({ field, message: "must be at most 24h" });
+  if (ms < minMs) problems.push({ field, message: DURATION_ZERO_MESSAGE });
+  if (ms > MAX_DURATION_MS) problems.push({ field, message: DURATION_LONG_MESSAGE });
   return ms;
 }
 
@@ -206,15 +240,16 @@ function parseSize(size: string | number | undefined, field: string, problems: P
 
 function parseScriptName(name: string | undefined, field: string, problems: Problem[]): string {
   if (name === undefined || name === "") return "";
-  if (!/^(\/[^/]+)+$/.test(name)) {
-    problems.push({ field, message: 'must begin with "/" and not end with one, such as "/main"' });
-  }
+  if (!SCRIPT_NAME_PATTERN.test(name)) problems.push({ field, message: SCRIPT_NAME_MESSAGE });
   return checkText(name, field, problems);
 }
 
 type RawParams = NonNullable<NonNullable<RawForwarding["uwsgi"]>["params"]>;
 
 function parseParams(raw: RawParams, field: string, problems: Problem[]): readonly Param[] {
+  if (Object.keys(raw).length > MAX_PARAMS) {
+    problems.push({ field, message: `must have at most ${MAX_PARAMS} entries` });
+  }
   return Object.entries(raw).map(([name, given]) => {
     const { value, ifNotEmpty = false } = typeof given === "string" ? { value: given } : given;
     checkParamName(name, `${field}.${name}`, problems);
@@ -235,6 +270,6 @@ function checkParamName(name: string, field: string, problems: Problem[]): void 
 }
 
 function checkText(value: string, field: string, problems: Problem[]): string {
-  if (/[\0\r\n]/.test(value)) problems.push({ field, message: "must not contain NUL, CR or LF" });
+  if (/[\0\r\n]/.test(value)) problems.push({ field, message: TEXT_MESSAGE });
   return value;
 }

@@ -16,9 +16,13 @@ export interface Named {
   readonly name: string;
   /** `metadata.creationTimestamp`; absent on an object that no API server has seen. */
   readonly createdAtMs?: number;
+  /** `metadata.generation`: the version of its spec that this was parsed from, where an API server counts it. */
+  readonly generation?: number;
+  /** `metadata.uid`, which a later object of the same name does not share. */
+  readonly uid?: string;
 }
 
-const DNS_NAME = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
+export const DNS_NAME = /^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/;
 const dnsName = z
   .string()
   .max(253)
@@ -32,6 +36,8 @@ export const metadataSchema = z.object({
   name: dnsName,
   namespace: dnsName.nullish(),
   creationTimestamp: z.string().nullish(),
+  generation: z.int().nullish(),
+  uid: z.string().nullish(),
   labels: z.record(z.string(), z.string()).nullish(),
   annotations: z.record(z.string(), z.string("must be a string: put quotes around it")).nullish(),
 });
@@ -45,8 +51,13 @@ export function namespaced(metadata: RawMetadata): Named {
 
 export function clusterScoped(metadata: RawMetadata): Named {
   const createdAtMs = Date.parse(metadata.creationTimestamp ?? "");
-  const named = { namespace: "", name: metadata.name };
-  return Number.isNaN(createdAtMs) ? named : { ...named, createdAtMs };
+  return {
+    namespace: "",
+    name: metadata.name,
+    ...(Number.isNaN(createdAtMs) ? {} : { createdAtMs }),
+    ...(metadata.generation == null ? {} : { generation: metadata.generation }),
+    ...(metadata.uid == null ? {} : { uid: metadata.uid }),
+  };
 }
 
 /** `UwsgiRoute web/myapp`, for messages. */

@@ -215,15 +215,22 @@ describe("UwsgiRoute", () => {
     expect(problems(rule(fields))).toEqual([`spec.rules[0]${problem}`]);
   });
 
+  test("params are bounded", () => {
+    const params = Array.from({ length: 257 }, (_, i) => `P${i}: x`).join(", ");
+    expect(problems(rule(`${B}, uwsgi: {params: {${params}}}`))).toEqual([
+      "spec.rules[0].uwsgi.params: must have at most 256 entries",
+    ]);
+  });
+
   test("every mistake is told at once", () => {
     const result = rule(`${B}, timeouts: {read: 0s}, request: {maxBodySize: 1m}, uwsgi: {scriptName: a}`);
     expect(problems(result).length).toBe(3);
   });
 
   test("what one object can expand to is bounded", () => {
-    const hostnames = Array.from({ length: 300 }, (_, i) => `h${i}.example.com`);
-    const rules = Array.from({ length: 300 }, (_, i) => ({
-      matches: [{ path: { value: `/${i}` } }],
+    const hostnames = Array.from({ length: 256 }, (_, i) => `h${i}.example.com`);
+    const rules = Array.from({ length: 90 }, (_, i) => ({
+      matches: [1, 2, 3].map((j) => ({ path: { value: `/${i}/${j}` } })),
       static: { root: "/s" },
     }));
     const raw = {

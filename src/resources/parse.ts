@@ -5,7 +5,7 @@
 import { z } from "zod";
 import { DOMAIN } from "./annotations.ts";
 import { type EndpointSlice, endpointSliceSchema, parseEndpointSlice } from "./endpointslice.ts";
-import { type Ingress, ingressSpecSchema, parseIngress } from "./ingress.ts";
+import { type Ingress, ingressClassName, ingressSpecSchema, parseIngress } from "./ingress.ts";
 import { type IngressClass, ingressClassSpecSchema, parseIngressClass } from "./ingressclass.ts";
 import { KINDS, type Kind, metadataSchema, type ObjectRef, type RawMetadata } from "./metadata.ts";
 import { describeIssue, type Problem, problemsOf } from "./problem.ts";
@@ -118,11 +118,17 @@ function refOf(raw: unknown, kind: Kind): ObjectRef | undefined {
 }
 
 function invalid(raw: unknown, ref: ObjectRef | undefined, problems: readonly Problem[]): InvalidResult {
-  const className = (raw as { spec?: { ingressClassName?: unknown } | null }).spec?.ingressClassName;
+  const { kind, metadata, spec } = raw as {
+    kind?: unknown;
+    metadata?: { annotations?: unknown } | null;
+    spec?: { ingressClassName?: unknown } | null;
+  };
+  const annotations = kind === "Ingress" ? metadata?.annotations : undefined;
+  const className = ingressClassName(annotations, spec?.ingressClassName);
   return {
     type: "invalid",
     ...(ref === undefined ? {} : { ref }),
-    ...(typeof className === "string" ? { className } : {}),
+    ...(className === undefined ? {} : { className }),
     problems,
   };
 }

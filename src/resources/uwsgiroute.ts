@@ -8,7 +8,7 @@ import {
   parseForwarding,
 } from "./forwarding.ts";
 import { HOSTNAME_MESSAGE, HOSTNAME_PATTERN, hostnameFault } from "./hostname.ts";
-import { type Named, namespaced, type RawMetadata } from "./metadata.ts";
+import { DNS_NAME, type Named, namespaced, type RawMetadata } from "./metadata.ts";
 import { type PathMatch, parsePath } from "./path.ts";
 import type { Problem } from "./problem.ts";
 
@@ -47,37 +47,66 @@ export type RouteBackend =
   | { readonly type: "socket"; readonly address: string; readonly weight: number };
 
 /** One object may not expand to more host and path pairs than this. */
-const MAX_HOST_PATH_PAIRS = 65_536;
+export const MAX_HOST_PATH_PAIRS = 65_536;
+/** These bound what an API server must reckon with for the rules of the CustomResourceDefinition, too. */
+const MAX_HOSTNAMES = 256;
+const MAX_RULES = 100;
+const MAX_MATCHES = 32;
+/** `unix:` and the longest path that a socket's address can hold fit in. */
+const MAX_SOCKET_CHARACTERS = 128;
+
+export const NAME_TWICE_MESSAGE = "is listed twice: remove one";
+export const ONE_ACTION_MESSAGE = "must have exactly one of backendRefs and static";
+export const FORWARDING_ONLY_MESSAGE = "goes with backendRefs only: remove it from a static rule";
+export const STRIP_EXACT_MESSAGE = "needs PathPrefix matches: an Exact match leaves nothing to look up";
+export const SOCKET_OR_SERVICE_MESSAGE = "must have either socket, or name and port";
+export const ROOT_MESSAGE = 'must be an absolute path, beginning with "/"';
+export const ROOT_PATTERN = /^\/[^\0]*$/;
+export const INDEX_PATTERN = /^[^/\0]+$/;
+export const INDEX_MESSAGE = 'must be a file name without "/"';
+export const SECRET_NAME_MESSAGE = "must be the name alone of a Secret in the route's own namespace";
+export const PAIRS_MESSAGE = `hostnames times matches must be at most ${MAX_HOST_PATH_PAIRS}: split the object`;
 
 const match = z.strictObject({
   path: z
     .strictObject({
-      type: z.enum(["PathPrefix", "Exact"]).describe("Default PathPrefix.").optional(),
-      value: z.string().min(1).max(1024).describe("Default /.").optional(),
+      type: z
+        .enum(["PathPrefix", "Exact"])
+        .describe("PathPrefix matches whole path elements, Exact that path alone. Default PathPrefix.")
+        .optional(),
+      value: z
+        .string()
+        .min(1)
+        .max(1024)
+        .describe("Compared with the decoded path; begins with a slash. Default /.")
+        .optional(),
     })
+    .describe("The path of requests. Default: every path.")
     .optional(),
 });
 
 const backendRef = z.strictObject({
   name: z.string().min(1).max(253).describe("A Service of the route's namespace.").optional(),
-  namespace: z.string().describe("The route's own namespace, if given.").optional(),
+  namespace: z.string().max(253).describe("The route's own namespace, if given.").optional(),
   port: z.int().min(1).max(65535).describe("The Service's port.").optional(),
-  socket: z.string().describe("unix:/absolute/path or host:port, instead of a Service.").optional(),
+  socket: z
+    .string()
+    .max(MAX_SOCKET_CHARACTERS)
+    .describe(
+      "unix:/absolute/path or host:port, instead of a Service. For the sidecar and standalone modes only.",
+    )
+    .optional(),
   weight: z.int().min(0).max(1_000_000).describe("Share of the rule's traffic. Default 1.").optional(),
 });
 
 const staticFiles = z.strictObject({
-  root: z
-    .string()
-    .max(4096)
-    .regex(/^\//, 'must be an absolute path, beginning with "/"')
-    .describe("The folder that holds the files."),
+  root: z.string().max(4096).regex(ROOT_PATTERN, ROOT_MESSAGE).describe("The folder that holds the files."),
   stripPrefix: z
     .boolean()
     .describe("Take the match's path off before looking up, as NGINX's alias.")
     .optional(),
   index: z
-    .array(z.string().regex(/^[^/\0]+$/, 'must be a file name without "/"'))
+    .array(z.string().max(255).regex(INDEX_PATTERN, INDEX_MESSAGE))
     .max(16)
     .describe("Names tried for a folder. Default index.html.")
     .optional(),
@@ -85,9 +114,19 @@ const staticFiles = z.strictObject({
 });
 
 const rule = z.strictObject({
-  matches: z.array(match).min(1).describe("Default: every path.").optional(),
-  backendRefs: z.array(backendRef).min(1).max(16).optional(),
-  static: staticFiles.optional(),
+  matches: z
+    .array(match.describe("What a request must be like."))
+    .min(1)
+    .max(MAX_MATCHES)
+    .describe("The rule takes requests that fit any of these. Default: every path.")
+    .optional(),
+  backendRefs: z
+    .array(backendRef.describe("A Service's port, or a socket."))
+    .min(1)
+    .max(16)
+    .describe("Where requests go. Either this or static.")
+    .optional(),
+  static: staticFiles.describe("Files to serve. Either this or backendRefs.").optional(),
   ...forwardingShape,
 });
 
@@ -101,10 +140,24 @@ export const uwsgiRouteSpecSchema = z.strictObject({
     .optional(),
   hostnames: z
     .array(z.string().max(253).regex(HOSTNAME_PATTERN, HOSTNAME_MESSAGE))
+    .max(MAX_HOSTNAMES)
     .describe("Exact, or with a leading *. for one label and more. Default: any host.")
     .optional(),
-  tls: z.strictObject({ secretName: z.string().min(1).max(253) }).optional(),
-  rules: z.array(rule).min(1),
+  tls: z
+    .strictObject({
+      secretName: z
+        .string()
+        .max(253)
+        .regex(DNS_NAME, SECRET_NAME_MESSAGE)
+        .describe("A Secret of type kubernetes.io/tls in the route's namespace."),
+    })
+    .describe("The certificate for the hostnames. Checked, and not served yet.")
+    .optional(),
+  rules: z
+    .array(rule.describe("Paths, and what answers there."))
+    .min(1)
+    .max(MAX_RULES)
+    .describe("For a request, the rule with the longest path is taken."),
 });
 
 type RawSpec = z.infer<typeof uwsgiRouteSpecSchema>;
@@ -118,8 +171,7 @@ export function parseUwsgiRoute(metadata: RawMetadata, spec: RawSpec, problems: 
   const pairs =
     spec.rules.reduce((sum, each) => sum + (each.matches?.length ?? 1), 0) * Math.max(1, hostnames.length);
   if (pairs > MAX_HOST_PATH_PAIRS) {
-    const message = `hostnames times matches must be at most ${MAX_HOST_PATH_PAIRS}: split the object`;
-    problems.push({ field: "spec.rules", message });
+    problems.push({ field: "spec.rules", message: PAIRS_MESSAGE });
   }
   return {
     kind: "UwsgiRoute",
@@ -134,7 +186,7 @@ export function parseUwsgiRoute(metadata: RawMetadata, spec: RawSpec, problems: 
 function checkHostnames(hostnames: readonly string[], problems: Problem[]): void {
   const seen = new Set<string>();
   hostnames.forEach((hostname, i) => {
-    const message = seen.has(hostname) ? "is listed twice: remove one" : hostnameFault(hostname);
+    const message = seen.has(hostname) ? NAME_TWICE_MESSAGE : hostnameFault(hostname);
     if (message !== undefined) problems.push({ field: `spec.hostnames[${i}]`, message });
     seen.add(hostname);
   });
@@ -145,7 +197,7 @@ function parseRule(raw: RawRule, namespace: string, field: string, problems: Pro
     parseMatch(each, `${field}.matches[${i}].path.value`, problems),
   );
   if ((raw.backendRefs === undefined) === (raw.static === undefined)) {
-    problems.push({ field, message: "must have exactly one of backendRefs and static" });
+    problems.push({ field, message: ONE_ACTION_MESSAGE });
     return { matches, action: { type: "forward", backends: [], forwarding: DEFAULT_FORWARDING } };
   }
   if (raw.static !== undefined) return { matches, action: parseStatic(raw, matches, field, problems) };
@@ -175,16 +227,11 @@ function parseStatic(
   const { root, stripPrefix = false, index = ["index.html"], dotFiles = false } = raw.static!;
   for (const name of FORWARDING_FIELDS) {
     if (raw[name] !== undefined) {
-      problems.push({
-        field: `${field}.${name}`,
-        message: "goes with backendRefs only: remove it from a static rule",
-      });
+      problems.push({ field: `${field}.${name}`, message: FORWARDING_ONLY_MESSAGE });
     }
   }
-  if (root.includes("\0")) problems.push({ field: `${field}.static.root`, message: "must not contain NUL" });
   if (stripPrefix && matches.some((each) => each.type === "exact")) {
-    const message = "needs PathPrefix matches: an Exact match leaves nothing to look up";
-    problems.push({ field: `${field}.static.stripPrefix`, message });
+    problems.push({ field: `${field}.static.stripPrefix`, message: STRIP_EXACT_MESSAGE });
   }
   return { type: "static", root, stripPrefix, index, dotFiles };
 }
@@ -197,7 +244,7 @@ function parseBackend(raw: RawBackend, namespace: string, field: string, problem
   }
   if (raw.socket !== undefined) {
     if (raw.name !== undefined || raw.port !== undefined) {
-      problems.push({ field, message: "must have either socket, or name and port" });
+      problems.push({ field, message: SOCKET_OR_SERVICE_MESSAGE });
     }
     const parsed = socketAddress(raw.socket);
     if ("address" in parsed) return { type: "socket", address: parsed.address, weight };

@@ -12,6 +12,8 @@ export interface EndpointChange {
   readonly services: ReadonlySet<string>;
   /** As they are by now. */
   readonly index: Pick<ObjectIndex, "services" | "slices">;
+  /** As `translate` was given it. */
+  readonly zone?: string;
 }
 
 /**
@@ -20,9 +22,9 @@ export interface EndpointChange {
  */
 export function changeEndpoints(
   snapshot: Snapshot,
-  { services, index }: EndpointChange,
+  { services, index, zone }: EndpointChange,
 ): Snapshot | undefined {
-  const resolver = new EndpointResolver(index);
+  const resolver = new EndpointResolver(index, zone);
   const upstreams: Upstream[] = [];
   let changed = false;
   for (const upstream of snapshot.upstreams) {

@@ -22,24 +22,31 @@ type EndpointIndex = Pick<ObjectIndex, "services" | "slices">;
 /** Follows a reference to the endpoints behind it. Answers are kept: thousands of rules share a Service. */
 export class EndpointResolver {
   readonly #index: EndpointIndex;
+  readonly #zone: string | undefined;
   readonly #known = new Map<string, Resolution>();
 
-  constructor(index: EndpointIndex) {
+  /** `zone` as in `TranslateOptions`. */
+  constructor(index: EndpointIndex, zone: string | undefined) {
     this.#index = index;
+    this.#zone = zone;
   }
 
   resolve(ref: ServicePortRef): Resolution {
     const key = `${ref.namespace}/${ref.name}:${ref.port}`;
     let resolution = this.#known.get(key);
     if (resolution === undefined) {
-      resolution = resolve(ref, this.#index);
+      resolution = resolve(ref, this.#index, this.#zone);
       this.#known.set(key, resolution);
     }
     return resolution;
   }
 }
 
-function resolve({ namespace, name, port }: ServicePortRef, index: EndpointIndex): Resolution {
+function resolve(
+  { namespace, name, port }: ServicePortRef,
+  index: EndpointIndex,
+  zone: string | undefined,
+): Resolution {
   const key = `${namespace}/${name}`;
   const service = index.services.get(key);
   if (service === undefined)
@@ -57,11 +64,12 @@ function resolve({ namespace, name, port }: ServicePortRef, index: EndpointIndex
       `names port ${port} of Service ${key}, which has ${portsText(service)}`,
     );
   }
-  return upstreamOf(service, servicePort, index.slices.get(key) ?? NO_SLICES);
+  return upstreamOf(service, servicePort, index.slices.get(key) ?? NO_SLICES, zone);
 }
 
 interface KnownUpstream {
   readonly slices: readonly EndpointSlice[];
+  readonly zone: string | undefined;
   readonly resolution: Resolution;
 }
 
@@ -70,11 +78,18 @@ const NO_SLICES: readonly EndpointSlice[] = [];
 /** Kept from one run to the next, by port of a Service: most Services and slices are the same values again. */
 const known = new WeakMap<ServicePort, KnownUpstream>();
 
-function upstreamOf(service: Service, port: ServicePort, slices: readonly EndpointSlice[]): Resolution {
+function upstreamOf(
+  service: Service,
+  port: ServicePort,
+  slices: readonly EndpointSlice[],
+  zone: string | undefined,
+): Resolution {
   const before = known.get(port);
-  if (before !== undefined && sameList(before.slices, slices)) return before.resolution;
-  const resolution = readUpstream(service, port, slices);
-  known.set(port, { slices, resolution });
+  if (before?.zone === zone && before !== undefined && sameList(before.slices, slices)) {
+    return before.resolution;
+  }
+  const resolution = readUpstream(service, port, slices, zone);
+  known.set(port, { slices, zone, resolution });
   return resolution;
 }
 
@@ -82,9 +97,14 @@ function sameList(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((each, i) => each === b[i]);
 }
 
-function readUpstream(service: Service, port: ServicePort, slices: readonly EndpointSlice[]): Resolution {
+function readUpstream(
+  service: Service,
+  port: ServicePort,
+  slices: readonly EndpointSlice[],
+  zone: string | undefined,
+): Resolution {
   const key = `${service.namespace}/${service.name}`;
-  const endpoints = readyAddresses(slices, port.name).map((address) => ({ address }));
+  const endpoints = usedAddresses(slices, port.name, zone).map((address) => ({ address }));
   const upstream = { id: `${key}:${port.port}`, endpoints };
   if (endpoints.length > 0) return { type: "upstream", upstream };
   return { type: "upstream", upstream, notice: `Service ${key} has ${absence(slices, port.name)}` };
@@ -109,26 +129,42 @@ function absence(slices: readonly EndpointSlice[], portName: string): string {
  * Kubernetes ties a Service's port to a slice's by name. Endpoints that are terminating and still serve are used
  * only where none is ready. One address may be in several slices. Sorted, so that the order of slices is no change.
  */
-function readyAddresses(slices: readonly EndpointSlice[], portName: string): string[] {
-  const ready = addresses(slices, portName, "ready");
-  return [...(ready.size > 0 ? ready : addresses(slices, portName, "draining"))].sort();
-}
-
-function addresses(
+function usedAddresses(
   slices: readonly EndpointSlice[],
   portName: string,
-  state: SliceEndpoint["state"],
-): Set<string> {
+  zone: string | undefined,
+): string[] {
+  const all = endpointsOf(slices, portName);
+  const ready = all.filter(({ endpoint }) => endpoint.state === "ready");
+  const used =
+    ready.length > 0 ? nearby(ready, zone) : all.filter(({ endpoint }) => endpoint.state === "draining");
   const found = new Set<string>();
-  for (const slice of slices) {
-    const port = portNumber(slice, portName);
-    if (port === undefined) continue;
-    for (const endpoint of slice.endpoints) {
-      if (endpoint.state !== state) continue;
-      for (const ip of endpoint.addresses) found.add(endpointAddress(ip, port));
-    }
+  for (const { endpoint, port } of used) {
+    for (const ip of endpoint.addresses) found.add(endpointAddress(ip, port));
   }
-  return found;
+  return [...found].sort();
+}
+
+interface PortEndpoint {
+  readonly endpoint: SliceEndpoint;
+  readonly port: number;
+}
+
+function endpointsOf(slices: readonly EndpointSlice[], portName: string): PortEndpoint[] {
+  return slices.flatMap((slice) => {
+    const port = portNumber(slice, portName);
+    return port === undefined ? [] : slice.endpoints.map((endpoint) => ({ endpoint, port }));
+  });
+}
+
+/**
+ * Hints count as they do in kube-proxy: where every ready endpoint has some, and one of them at least is meant for our zone. A hint that
+ * is missing says that they are being worked out anew.
+ */
+function nearby(ready: readonly PortEndpoint[], zone: string | undefined): readonly PortEndpoint[] {
+  if (zone === undefined || ready.some(({ endpoint }) => endpoint.zones.length === 0)) return ready;
+  const ours = ready.filter(({ endpoint }) => endpoint.zones.includes(zone));
+  return ours.length > 0 ? ours : ready;
 }
 
 function portNumber(slice: EndpointSlice, portName: string): number | undefined {

@@ -6,15 +6,16 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { parseAllDocuments, stringify } from "yaml";
+import { parse, parseAllDocuments, stringify } from "yaml";
 import { z } from "zod";
 import { ANNOTATION_NAMES, DOMAIN } from "../resources/annotations.ts";
+import { ingressSpecSchema } from "../resources/ingress.ts";
 import { parseObject } from "../resources/parse.ts";
 import { uwsgiRouteSpecSchema } from "../resources/uwsgiroute.ts";
 import type { InvalidObject, SourcedObject } from "./objects.ts";
 import { FOLDER_OPTIONS, type TranslateOptions } from "./options.ts";
 import { type TranslateResult, translate } from "./translate.ts";
-import { ACCEPTED_REASONS, RESOLVED_REFS_REASONS } from "./verdict.ts";
+import { ACCEPTED_REASONS, type Condition, RESOLVED_REFS_REASONS } from "./verdict.ts";
 
 const FOLDER = join(import.meta.dir, "testdata");
 const NAMES = readdirSync(FOLDER)
@@ -42,7 +43,13 @@ function readCase(text: string): Case {
     }
     const result = parseObject(raw);
     if (result.type === "object") objects.push({ object: result.object, file: "in.yaml" });
-    if (result.type === "invalid") invalid.push({ ...result, ref: result.ref!, file: "in.yaml" });
+    if (result.type === "invalid") {
+      const { generation } = raw.metadata;
+      invalid.push({
+        ...{ ...result, ref: result.ref!, file: "in.yaml" },
+        ...(generation === undefined ? {} : { generation }),
+      });
+    }
   }
   return { objects, invalid, options };
 }
@@ -79,30 +86,60 @@ describe("translate", () => {
 });
 
 describe("the cases cover", () => {
-  const all = inputs.join("\n");
+  const kinds: Readonly<Record<string, z.ZodType>> = {
+    UwsgiRoute: uwsgiRouteSpecSchema,
+    Ingress: ingressSpecSchema,
+  };
 
-  test("every field of a UwsgiRoute", () => {
-    const missing = [...fieldNames(z.toJSONSchema(uwsgiRouteSpecSchema, { io: "input" }))].filter(
-      (name) => !new RegExp(`\\b${name}:`).test(all),
-    );
-    expect(missing).toEqual([]);
+  test.each(Object.keys(kinds))("every field of a good %s", (kind) => {
+    const specs = NAMES.flatMap((name) => goodSpecs(name, kind));
+    const given = new Set(specs.flatMap((spec) => valuePaths(spec, "spec")));
+    const fields = new Set(schemaPaths(z.toJSONSchema(kinds[kind]!, { io: "input" }), "spec"));
+    expect(fields.size).toBeGreaterThan(10);
+    expect([...fields].filter((field) => !given.has(field))).toEqual([]);
   });
 
   test("every annotation", () => {
+    const all = inputs.join("\n");
     expect(ANNOTATION_NAMES.filter((name) => !all.includes(`${DOMAIN}/${name}:`))).toEqual([]);
   });
 
-  test("every reason", () => {
-    const outputs = NAMES.map((name) => readFileSync(join(FOLDER, `${name}.out.yaml`), "utf8")).join("\n");
-    const reasons = [...ACCEPTED_REASONS, ...RESOLVED_REFS_REASONS];
-    expect(reasons.filter((reason) => !outputs.includes(`reason: ${reason}\n`))).toEqual([]);
+  test("every reason, in a condition of its own type", () => {
+    const conditions = NAMES.flatMap((name): Condition[] => {
+      const { verdicts } = parse(readFileSync(join(FOLDER, `${name}.out.yaml`), "utf8"));
+      return verdicts.flatMap((verdict: { conditions: Condition[] }) => verdict.conditions);
+    });
+    const told = (type: string) =>
+      new Set(conditions.filter((each) => each.type === type).map((each) => each.reason as string));
+    expect(ACCEPTED_REASONS.filter((reason) => !told("Accepted").has(reason))).toEqual([]);
+    expect(RESOLVED_REFS_REASONS.filter((reason) => !told("ResolvedRefs").has(reason))).toEqual([]);
   });
 });
 
-/** The names of all properties in a JSON schema. */
-function fieldNames(schema: unknown, names = new Set<string>()): Set<string> {
-  if (typeof schema !== "object" || schema === null) return names;
-  for (const name of Object.keys((schema as { properties?: object }).properties ?? {})) names.add(name);
-  for (const part of Object.values(schema)) fieldNames(part, names);
-  return names;
+/** The specs of the kind's objects that parse. */
+function goodSpecs(name: string, kind: string): unknown[] {
+  const documents = parseAllDocuments(inputs[NAMES.indexOf(name)]!).map((document) => document.toJS());
+  return documents
+    .filter((raw) => raw.kind === kind && parseObject(raw).type === "object")
+    .map((raw) => raw.spec);
+}
+
+/** The paths of all fields that a value has, `spec.rules[].static.root`. */
+function valuePaths(value: unknown, path: string): string[] {
+  if (Array.isArray(value)) return [path, ...value.flatMap((each) => valuePaths(each, `${path}[]`))];
+  if (typeof value !== "object" || value === null) return [path];
+  return [path, ...Object.entries(value).flatMap(([name, each]) => valuePaths(each, `${path}.${name}`))];
+}
+
+/** The paths of all fields that a JSON schema has. The names in `params` are the user's: what is in them is looked for at `MAYBE`. */
+function schemaPaths(schema: unknown, path: string): string[] {
+  const { properties, items, additionalProperties, anyOf } = schema as Record<string, unknown>;
+  const options = (anyOf as unknown[] | undefined) ?? [];
+  return [
+    ...(options.length > 0 ? [] : [path]),
+    ...options.flatMap((each) => schemaPaths(each, path)),
+    ...Object.entries(properties ?? {}).flatMap(([name, each]) => schemaPaths(each, `${path}.${name}`)),
+    ...(items === undefined ? [] : schemaPaths(items, `${path}[]`)),
+    ...(additionalProperties ? schemaPaths(additionalProperties, `${path}.MAYBE`) : []),
+  ];
 }

@@ -9,6 +9,12 @@ const EVERY_PATH: PathMatch = { type: "prefix", value: "" };
 /** The rules; `translateDefaultBackend` comes once the rules of every object are in. */
 export function translateIngress(ingress: Ingress, part: RouteTranslation): void {
   const place = placer(ingress, part);
+  ingress.tls.forEach(({ hosts, secretName: name }, i) => {
+    // Without a Secret the entry asks for whatever certificate the controller has.
+    if (name === "") return;
+    const hostnames = hosts.length > 0 ? hosts : ruleHosts(ingress);
+    part.certificate({ namespace: ingress.namespace, name, hostnames }, `spec.tls[${i}].secretName`);
+  });
   let count = 0;
   ingress.rules.forEach(({ host, paths }, i) => {
     paths.forEach(({ path, backend }, j) => {
@@ -27,6 +33,10 @@ export function translateIngress(ingress: Ingress, part: RouteTranslation): void
       );
     }
   });
+}
+
+function ruleHosts({ rules }: Ingress): string[] {
+  return [...new Set(rules.flatMap(({ host }) => (host === "" ? [] : [host])))];
 }
 
 /** What no rule of any object takes. Only one Ingress can have that; the first by precedence does. */

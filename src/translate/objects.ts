@@ -4,6 +4,7 @@ import type { IngressClass } from "../resources/ingressclass.ts";
 import type { ObjectRef } from "../resources/metadata.ts";
 import type { Resource } from "../resources/parse.ts";
 import type { Problem } from "../resources/problem.ts";
+import type { TlsSecret } from "../resources/secret.ts";
 import type { Service } from "../resources/service.ts";
 import type { UwsgiRoute } from "../resources/uwsgiroute.ts";
 
@@ -24,6 +25,9 @@ export interface InvalidObject {
   readonly ref: ObjectRef;
   readonly className?: string;
   readonly file?: string;
+  /** Of the state that was refused, where an API server counts it. */
+  readonly generation?: number;
+  readonly uid?: string;
   readonly problems: readonly Problem[];
 }
 
@@ -43,6 +47,8 @@ export interface ObjectIndex {
   readonly services: ReadonlyMap<string, Service>;
   /** By `namespace/name` of their Service. */
   readonly slices: ReadonlyMap<string, readonly EndpointSlice[]>;
+  /** By `namespace/name`. */
+  readonly secrets: ReadonlyMap<string, TlsSecret>;
 }
 
 export function indexObjects(objects: readonly SourcedObject[]): ObjectIndex {
@@ -50,6 +56,7 @@ export function indexObjects(objects: readonly SourcedObject[]): ObjectIndex {
   const classes: IngressClass[] = [];
   const services = new Map<string, Service>();
   const slices = new Map<string, EndpointSlice[]>();
+  const secrets = new Map<string, TlsSecret>();
   for (const sourced of objects) {
     const { object } = sourced;
     switch (object.kind) {
@@ -67,10 +74,11 @@ export function indexObjects(objects: readonly SourcedObject[]): ObjectIndex {
         append(slices, `${object.namespace}/${object.serviceName}`, object);
         break;
       case "Secret":
+        secrets.set(`${object.namespace}/${object.name}`, object);
         break;
     }
   }
-  return { routes, classes, services, slices };
+  return { routes, classes, services, slices, secrets };
 }
 
 function append<T>(lists: Map<string, T[]>, key: string, value: T): void {

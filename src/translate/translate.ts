@@ -26,7 +26,7 @@ export function translate({ objects, invalid }: ObjectSet, options: TranslateOpt
   const index = indexObjects(objects);
   const isOurs = ourClasses(index.classes, options);
   const { routes, refused } = selectRoutes(index.routes, isOurs, options);
-  const translation = new Translation(index);
+  const translation = new Translation(index, options.zone);
   const parts = routes.map((route) => new RouteTranslation(translation, route));
   routes.forEach(({ object }, i) => {
     if (object.kind === "Ingress") translateIngress(object, parts[i]!);
@@ -54,6 +54,7 @@ function selectRoutes(all: readonly SourcedRoute[], isOurs: IsOurs, options: Tra
         ref: refOf(route),
         problems,
         ...(route.file === undefined ? {} : { file: route.file }),
+        ...identity(route.object),
       });
   }
   return { routes, refused };
@@ -61,6 +62,11 @@ function selectRoutes(all: readonly SourcedRoute[], isOurs: IsOurs, options: Tra
 
 function refOf({ object: { kind, namespace, name } }: SourcedRoute): ObjectRef {
   return { kind, namespace, name };
+}
+
+/** Which state of which object. */
+function identity({ generation, uid }: Pick<InvalidObject, "generation" | "uid">) {
+  return { ...(generation === undefined ? {} : { generation }), ...(uid === undefined ? {} : { uid }) };
 }
 
 function mayBeOurs({ ref, className }: InvalidObject, isOurs: IsOurs): boolean {
@@ -88,13 +94,15 @@ function addInvalid(verdicts: readonly Verdict[], invalid: readonly InvalidObjec
   return [...byKey.values()];
 }
 
-function invalidVerdict({ ref, file, problems }: InvalidObject, serving: Verdict | undefined): Verdict {
+function invalidVerdict(object: InvalidObject, serving: Verdict | undefined): Verdict {
+  const { ref, file, problems } = object;
   const state = serving === undefined ? "" : "; its last good state keeps serving";
   const message = `${summary(problems)}${state}`;
   const found = problems.map(({ field, message }) => ({ field, reason: "Invalid" as const, message }));
   return {
     ref,
     ...(file === undefined ? {} : { file }),
+    ...identity(object),
     conditions: [
       { type: "Accepted", status: "False", reason: "Invalid", message },
       ...(serving?.conditions.slice(1) ?? []),

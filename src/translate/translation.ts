@@ -3,10 +3,21 @@ import { refText } from "../resources/metadata.ts";
 import type { Rule } from "../snapshot/snapshot.ts";
 import { EndpointResolver, type ServicePortRef } from "./endpoints.ts";
 import { type Claim, HostTable } from "./hosts.ts";
-import type { ObjectIndex, SourcedRoute } from "./objects.ts";
+import type { ObjectIndex, Route, SourcedRoute } from "./objects.ts";
 import { SettingsTable } from "./settings.ts";
+import { CertificateChecks, type CertificateRef } from "./tls.ts";
 import { UpstreamTable, type WeightedUpstream } from "./upstreams.ts";
-import { type Condition, summary, type Verdict, type VerdictProblem } from "./verdict.ts";
+import {
+  type Condition,
+  NOTICE_REASONS,
+  type Notice,
+  summary,
+  type Verdict,
+  type VerdictProblem,
+} from "./verdict.ts";
+
+/** More are counted only: messages are for people. */
+const MAX_NOTICES_TOLD = 3;
 
 /** What one run of translate builds up. */
 export class Translation {
@@ -14,9 +25,11 @@ export class Translation {
   readonly settings = new SettingsTable();
   readonly upstreams = new UpstreamTable();
   readonly endpoints: EndpointResolver;
+  readonly certificates: CertificateChecks;
 
-  constructor(index: ObjectIndex) {
-    this.endpoints = new EndpointResolver(index);
+  constructor(index: ObjectIndex, zone: string | undefined) {
+    this.endpoints = new EndpointResolver(index, zone);
+    this.certificates = new CertificateChecks(index.secrets);
   }
 }
 
@@ -24,9 +37,11 @@ export class Translation {
 export class RouteTranslation {
   readonly ref: ObjectRef;
   readonly translation: Translation;
+  readonly #object: Route;
   readonly #file: string | undefined;
   readonly #problems: VerdictProblem[] = [];
-  readonly #notices = new Set<string>();
+  /** By message: many rules may share one. */
+  readonly #notices = new Map<string, Notice>();
   #won = 0;
   #lost = 0;
 
@@ -34,6 +49,7 @@ export class RouteTranslation {
     const { kind, namespace, name } = object;
     this.translation = translation;
     this.ref = { kind, namespace, name };
+    this.#object = object;
     this.#file = file;
   }
 
@@ -74,8 +90,24 @@ export class RouteTranslation {
       this.unresolved({ field, reason: resolution.reason, message: resolution.message });
       return undefined;
     }
-    if (resolution.notice !== undefined) this.#notices.add(resolution.notice);
+    if (resolution.notice !== undefined) {
+      this.#notice({ reason: "NoEndpoints", message: resolution.notice });
+    }
     return { upstream: resolution.upstream, weight };
+  }
+
+  /** Looks at a certificate. Whatever is wrong with it, the rules are served: HTTP needs none. */
+  certificate(ref: CertificateRef, field: string): void {
+    const finding = this.translation.certificates.check(ref);
+    if (finding.type === "unresolved") {
+      this.unresolved({ field, reason: finding.reason, message: finding.message });
+    } else if (finding.notice !== undefined) {
+      this.#notice({ reason: "HostnameNotCovered", message: finding.notice });
+    }
+  }
+
+  #notice(notice: Notice): void {
+    this.#notices.set(notice.message, notice);
   }
 
   unresolved(problem: VerdictProblem): void {
@@ -83,9 +115,12 @@ export class RouteTranslation {
   }
 
   verdict(): Verdict {
+    const { generation, uid } = this.#object;
     return {
       ref: this.ref,
       ...(this.#file === undefined ? {} : { file: this.#file }),
+      ...(generation === undefined ? {} : { generation }),
+      ...(uid === undefined ? {} : { uid }),
       conditions: [this.#accepted(), this.#resolvedRefs()],
       problems: this.#problems,
     };
@@ -107,11 +142,30 @@ export class RouteTranslation {
       const reason = unresolved[0]!.reason as Extract<Condition, { type: "ResolvedRefs" }>["reason"];
       return { type: "ResolvedRefs", status: "False", reason, message: summary(unresolved) };
     }
-    if (this.#notices.size > 0) {
-      const message = `requests get 503: ${[...this.#notices].slice(0, 3).join("; ")}`;
-      return { type: "ResolvedRefs", status: "True", reason: "NoEndpoints", message };
+    const notices = [...this.#notices.values()];
+    const reason = NOTICE_REASONS.find((each) => notices.some((notice) => notice.reason === each));
+    if (reason !== undefined) {
+      return { type: "ResolvedRefs", status: "True", reason, message: noticeText(notices) };
     }
     const message = "every backend was found";
     return { type: "ResolvedRefs", status: "True", reason: "ResolvedRefs", message };
   }
+}
+
+function noticeText(notices: readonly Notice[]): string {
+  const idle = notices.filter(({ reason }) => reason === "NoEndpoints");
+  const others = notices.filter(({ reason }) => reason !== "NoEndpoints");
+  return [
+    ...(idle.length === 0 ? [] : [`requests get 503: ${listed(idle)}`]),
+    ...others.map(({ message }) => message),
+  ]
+    .slice(0, MAX_NOTICES_TOLD)
+    .join("; ");
+}
+
+function listed(notices: readonly Notice[]): string {
+  return notices
+    .slice(0, MAX_NOTICES_TOLD)
+    .map(({ message }) => message)
+    .join("; ");
 }

@@ -13,6 +13,10 @@ import type { WeightedUpstream } from "./upstreams.ts";
 export function translateUwsgiRoute(route: UwsgiRoute, part: RouteTranslation): void {
   const hosts = route.hostnames.length === 0 ? [""] : route.hostnames;
   const serverName = exactHost(hosts[0]!);
+  if (route.tlsSecretName !== undefined) {
+    const { namespace, tlsSecretName: name, hostnames } = route;
+    part.certificate({ namespace, name, hostnames }, "spec.tls.secretName");
+  }
   route.rules.forEach((rule, i) => {
     const id = `UwsgiRoute/${route.namespace}/${route.name}/${i}`;
     translateRule(

@@ -4,13 +4,20 @@ import type { ObjectRef } from "../resources/metadata.ts";
 export const ACCEPTED_REASONS = ["Accepted", "Invalid", "Conflicted", "PartiallyConflicted"] as const;
 export type AcceptedReason = (typeof ACCEPTED_REASONS)[number];
 
-/** Whether its backends were found. `NoEndpoints`: found, and nothing is ready behind them. */
+/**
+ * Whether its backends and certificates were found. True with a reason of its own: `NoEndpoints`, found, and nothing is ready behind
+ * them; `HostnameNotCovered`, a certificate that is not for a name. Certificates stop no rule from being served.
+ */
 export const RESOLVED_REFS_REASONS = [
   "ResolvedRefs",
   "NoEndpoints",
+  "HostnameNotCovered",
   "BackendNotFound",
   "PortNotFound",
   "UnsupportedBackend",
+  "SecretNotFound",
+  "InvalidCertificate",
+  "RefNotPermitted",
 ] as const;
 export type ResolvedRefsReason = (typeof RESOLVED_REFS_REASONS)[number];
 
@@ -32,10 +39,22 @@ export interface VerdictProblem {
   readonly message: string;
 }
 
+/** What works and is yet worth a look. */
+export interface Notice {
+  readonly reason: (typeof NOTICE_REASONS)[number];
+  readonly message: string;
+}
+
+/** The first of these that there is gives the condition its reason. */
+export const NOTICE_REASONS = ["NoEndpoints", "HostnameNotCovered"] as const;
+
 /** What became of one object. */
 export interface Verdict {
   readonly ref: ObjectRef;
   readonly file?: string;
+  /** Of the state that this is about, where an API server counts it. */
+  readonly generation?: number;
+  readonly uid?: string;
   readonly conditions: readonly Condition[];
   readonly problems: readonly VerdictProblem[];
 }
