@@ -23,6 +23,13 @@ export interface KubeList {
   readonly resourceVersion: string;
 }
 
+/** Who takes a list page by page. */
+export interface ListPages {
+  /** Before the first page, and once more where the server forgot the list midway: then all begins anew. */
+  begin(): void;
+  page(items: readonly KubeObject[]): void;
+}
+
 export type WatchEvent =
   | { readonly type: "ADDED" | "MODIFIED" | "DELETED"; readonly object: KubeObject }
   /** Only moves the resource version on. */
@@ -32,15 +39,19 @@ export type WatchEvent =
 export interface KubeApi {
   /** Every page of a collection. */
   list(collection: string, query: Query, signal: AbortSignal): Promise<KubeList>;
+  /** As `list`, holding one page's raw objects at a time. Resolves with the resource version to watch from. */
+  listPages(collection: string, query: Query, pages: ListPages, signal: AbortSignal): Promise<string>;
   /**
-   * Events from `query.resourceVersion` on. Resolves when the server ends the watch, which it does now and then; rejects on
-   * everything else, with status 410 where the version is too old.
+   * Events from `query.resourceVersion` on. Resolves when the server ends the watch, which it does now and then, or is silent
+   * for so long that it may be gone; rejects on everything else, with status 410 where the version is too old.
    */
   watch(
     collection: string,
     query: Query,
     onEvent: (event: WatchEvent) => void,
     signal: AbortSignal,
+    /** Called once the server has let the watch in; the first event may be long to come. */
+    onOpen?: () => void,
   ): Promise<void>;
   get(path: string, signal: AbortSignal): Promise<KubeObject>;
   create(collection: string, object: object, signal: AbortSignal): Promise<KubeObject>;
@@ -50,11 +61,14 @@ export interface KubeApi {
   mergePatch(path: string, patch: object, signal: AbortSignal): Promise<KubeObject>;
 }
 
+/** Reason of an answer that makes no sense: not JSON, or not what was asked for. Its status is 0. */
+export const UNREADABLE = "Unreadable";
+
 export class KubeError extends Error {
   override name = "KubeError";
   /** HTTP status; 0 where there was no answer (network, TLS, time-out). */
   readonly status: number;
-  /** `reason` of the API server's Status object, such as `Conflict`; `""` where there is none. */
+  /** `reason` of the API server's Status object, such as `Conflict`; `UNREADABLE`; `""` where there is none. */
   readonly reason: string;
   /** What the server's Retry-After asked for. */
   readonly retryAfterMs: number | undefined;
