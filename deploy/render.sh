@@ -21,8 +21,10 @@ metadata:
   labels:
     pod-security.kubernetes.io/enforce: restricted
 HEADER
-  # Nothing here is Helm's to manage.
-  printf '%s\n' "$rendered" | sed -e '/^ *app.kubernetes.io\/managed-by: Helm$/d' -e '/^ *helm.sh\/chart: /d'
+  # Nothing here is Helm's to manage; and Helm 4 ends documents with an empty line where Helm 3 does not.
+  printf '%s\n' "$rendered" |
+    sed -e '/^ *app.kubernetes.io\/managed-by: Helm$/d' -e '/^ *helm.sh\/chart: /d' |
+    awk '/^$/ { empty = empty "\n"; next } /^---$/ { empty = "" } { printf "%s%s\n", empty, $0; empty = "" }'
 }
 
 if [ "$file" = - ]; then

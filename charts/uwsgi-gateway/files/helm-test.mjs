@@ -1,5 +1,5 @@
-// `helm test`: each URL must answer, with one of its statuses, before the time is up. Arguments: URL=STATUS[,STATUS…] …
-const timeoutMs = 60_000;
+// `helm test`: each URL must answer, with one of its statuses, before the time is up. Arguments: TIMEOUT_MS URL=STATUS[,STATUS…] …
+const [timeoutMs, ...wanted] = process.argv.slice(1);
 const pauseMs = 1_000;
 
 async function attempt(url) {
@@ -11,7 +11,7 @@ async function attempt(url) {
 }
 
 async function check(url, statuses) {
-  for (const deadline = Date.now() + timeoutMs; ; ) {
+  for (const deadline = Date.now() + Number(timeoutMs); ; ) {
     const answer = await attempt(url);
     if (statuses.includes(answer)) return console.log(`ok: ${url} answers ${answer}`);
     if (Date.now() > deadline) throw new Error(`${url}: ${answer}, expected ${statuses.join(" or ")}`);
@@ -19,7 +19,7 @@ async function check(url, statuses) {
   }
 }
 
-for (const argument of process.argv.slice(1)) {
+for (const argument of wanted) {
   const at = argument.lastIndexOf("=");
   await check(argument.slice(0, at), argument.slice(at + 1).split(",").map(Number));
 }

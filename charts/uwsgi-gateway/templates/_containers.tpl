@@ -22,6 +22,9 @@ args:
   {{- range .Values.publishAddresses }}
   - {{ printf "--publish-address=%s" . | quote }}
   {{- end }}
+  {{- if not .Values.readSecrets }}
+  - --max-secrets=0
+  {{- end }}
   {{- if .Values.allowUwsgiScript }}
   - --allow-uwsgi-script
   {{- end }}
@@ -31,6 +34,8 @@ args:
 env:
   - { name: POD_NAME, valueFrom: { fieldRef: { fieldPath: metadata.name } } }
   - { name: POD_NAMESPACE, valueFrom: { fieldRef: { fieldPath: metadata.namespace } } }
+  # The node's zone, which Kubernetes 1.35 copies to its pods. Empty where it does not: then endpoints of all zones are alike.
+  - { name: UWSGI_GATEWAY_ZONE, valueFrom: { fieldRef: { fieldPath: "metadata.labels['topology.kubernetes.io/zone']" } } }
   {{- with .Values.controller.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

@@ -78,7 +78,7 @@ seccompProfile: { type: RuntimeDefault }
   namespace: {{ .Release.Namespace }}
 {{- end }}
 
-{{/* What the controller needs in each namespace that it watches. */}}
+{{/* What the controller needs in each namespace that it watches. It gets a single object where a status was refused as outdated. */}}
 {{- define "uwsgi-gateway.watchRules" -}}
 - apiGroups: [networking.k8s.io]
   resources: [ingresses]
@@ -94,14 +94,14 @@ seccompProfile: { type: RuntimeDefault }
   verbs: [patch]
 - apiGroups: [""]
   resources: [services]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 {{- if .Values.readSecrets }}
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 {{- end }}
 - apiGroups: [""]
   resources: [events]
@@ -110,9 +110,6 @@ seccompProfile: { type: RuntimeDefault }
 
 {{/* Settings that the schema cannot see are wrong together. */}}
 {{- define "uwsgi-gateway.check" -}}
-{{- if and .Values.watchNamespaces .Values.watchNamespaceSelector }}
-{{- fail "watchNamespaces and watchNamespaceSelector exclude each other: a list is no selection" }}
-{{- end }}
 {{- if eq (int .Values.controller.adminPort) (int .Values.proxy.adminPort) }}
 {{- fail "controller.adminPort and proxy.adminPort must differ: the containers share the pod's address" }}
 {{- end }}
