@@ -6,6 +6,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { parse } from "yaml";
 import { z } from "zod";
 import { uwsgiRouteDefinition, uwsgiRouteDefinitionText, uwsgiRouteSchema } from "./crd.ts";
 import { CEL_RULES, re2 } from "./crd-rules.ts";
@@ -32,6 +33,10 @@ test("the chart's file is what the sources make: run `make generate`", () => {
 });
 
 describe("the definition", () => {
+  test("reads back as it is", () => {
+    expect(parse(uwsgiRouteDefinitionText())).toEqual(uwsgiRouteDefinition());
+  });
+
   test("names what the sources read", () => {
     const { group, names, scope, versions } = uwsgiRouteDefinition().spec;
     expect([group, versions[0].name, names.kind, names.shortNames, scope]).toEqual([

@@ -112,7 +112,8 @@ export function uwsgiRouteDefinition() {
 export function uwsgiRouteDefinitionText(): string {
   const yaml = stringify(uwsgiRouteDefinition(), {
     aliasDuplicateObjects: false,
-    lineWidth: 110,
+    // Rules stay on one line: what a parser makes of folded ones need not be asked.
+    lineWidth: 0,
     version: "1.1",
   });
   return `# Made by \`make generate\` from src/resources: change it there.\n${yaml}`;

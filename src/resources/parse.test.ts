@@ -228,9 +228,9 @@ describe("UwsgiRoute", () => {
   });
 
   test("what one object can expand to is bounded", () => {
-    const hostnames = Array.from({ length: 256 }, (_, i) => `h${i}.example.com`);
+    const hostnames = Array.from({ length: 128 }, (_, i) => `h${i}.example.com`);
     const rules = Array.from({ length: 90 }, (_, i) => ({
-      matches: [1, 2, 3].map((j) => ({ path: { value: `/${i}/${j}` } })),
+      matches: [1, 2, 3, 4, 5, 6].map((j) => ({ path: { value: `/${i}/${j}` } })),
       static: { root: "/s" },
     }));
     const raw = {

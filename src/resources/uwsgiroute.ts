@@ -49,7 +49,7 @@ export type RouteBackend =
 /** One object may not expand to more host and path pairs than this. */
 export const MAX_HOST_PATH_PAIRS = 65_536;
 /** These bound what an API server must reckon with for the rules of the CustomResourceDefinition, too. */
-const MAX_HOSTNAMES = 256;
+const MAX_HOSTNAMES = 128;
 const MAX_RULES = 100;
 const MAX_MATCHES = 32;
 /** `unix:` and the longest path that a socket's address can hold fit in. */
