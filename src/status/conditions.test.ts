@@ -1,6 +1,6 @@
 /** Proves what a UwsgiRoute's status says for each verdict and answer, what is kept of the status before, and when nothing is written. */
 import { describe, expect, test } from "bun:test";
-import type { Verdict } from "../translate/verdict.ts";
+import { RESOLVED_REFS_REASONS, type Verdict } from "../translate/verdict.ts";
 import { isServed, MAX_MESSAGE_CHARS, type RouteStatus, routeStatus, withdrawnStatus } from "./conditions.ts";
 import type { Programming } from "./rollout.ts";
 
@@ -162,7 +162,7 @@ describe("the conditions", () => {
   });
 
   test("say what to do about each reason", () => {
-    const reasons = ["BackendNotFound", "PortNotFound", "UnsupportedBackend", "NoEndpoints"] as const;
+    const reasons = RESOLVED_REFS_REASONS.filter((reason) => reason !== "ResolvedRefs");
     for (const reason of reasons) {
       const status = write({
         verdict: verdict([ACCEPTED, { ...RESOLVED, status: "False", reason, message: "x" }]),

@@ -1,5 +1,5 @@
 /** Pure: what became of an object -> the status to write. The words of the conditions are for the object's owner. */
-import type { Verdict } from "../translate/verdict.ts";
+import type { AcceptedReason, ResolvedRefsReason, Verdict } from "../translate/verdict.ts";
 import { field, list, shortened, text } from "./observed.ts";
 import type { Programming } from "./rollout.ts";
 
@@ -41,7 +41,9 @@ export interface StatusInput {
 }
 
 /** What to do, beside what is wrong, which the verdict's own message says. */
-const ADVICE: Readonly<Record<string, string>> = {
+const ADVICE: Readonly<Record<AcceptedReason | ResolvedRefsReason, string | undefined>> = {
+  Accepted: undefined,
+  ResolvedRefs: undefined,
   Invalid: "Correct the fields named here",
   Conflicted: "Change the host or the path here, or remove the object that has it",
   PartiallyConflicted:
@@ -49,6 +51,10 @@ const ADVICE: Readonly<Record<string, string>> = {
   BackendNotFound: "Create the Service, or correct its name",
   PortNotFound: "Name one of the ports that the Service has",
   UnsupportedBackend: "Name a Service and one of its ports",
+  SecretNotFound: "Create it as a Secret of that type, with tls.crt and tls.key",
+  InvalidCertificate: "Put a valid certificate and its key into the Secret",
+  RefNotPermitted: "Copy what is named into the namespace of this object, and name it there",
+  HostnameNotCovered: "Name a Secret whose certificate is for that host, or take the host out",
   NoEndpoints: "Look at the readiness of the pods behind the Service, and at its selector",
 };
 

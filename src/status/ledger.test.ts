@@ -78,6 +78,13 @@ describe("Ledger", () => {
     expect(programming()).toEqual(["in-use"]);
   });
 
+  test("one that is made anew under its name waits, and is a change", () => {
+    const { update, programming } = setUp();
+    update("v1", [{ ...verdict(1), uid: "first" }]);
+    const { changes, gone } = update("v2", [{ ...verdict(1), uid: "second" }]);
+    expect([changes.length, gone.length, ...programming()]).toEqual([1, 0, "pending"]);
+  });
+
   test("has no place for kinds without a status of ours", () => {
     const { update } = setUp();
     const service = { ...verdict(1), ref: { kind: "Service", namespace: "web", name: "s" } } as const;

@@ -89,6 +89,7 @@ function sinceOf(
 ): number {
   const isAsBefore =
     before !== undefined &&
+    isSameObject(before, { verdict }) &&
     before.generation === generation &&
     acceptance(before.verdict) === acceptance(verdict);
   return isAsBefore ? Math.min(before.since, newest) : newest;
@@ -107,9 +108,16 @@ function entryOf({ ref, verdict, generation, since }: Judged, tables: Tables): E
   return { ref, verdict, generation, since, programming, findings: findingsOf(verdict, programming) };
 }
 
+/** One of the same name may have come in its place. */
+export function isSameObject(a: Pick<Entry, "verdict">, b: Pick<Entry, "verdict">): boolean {
+  return a.verdict.uid === b.verdict.uid;
+}
+
 function isSame(a: Entry, b: Entry): boolean {
   return (
-    a.generation === b.generation && a.findings.every((finding, i) => isSameFinding(finding, b.findings[i]!))
+    isSameObject(a, b) &&
+    a.generation === b.generation &&
+    a.findings.every((finding, i) => isSameFinding(finding, b.findings[i]!))
   );
 }
 

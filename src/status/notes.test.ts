@@ -48,6 +48,8 @@ describe("notes", () => {
       { type: "Warning", reason: "BackendNotFound", message: "no y" },
     ]);
     expect(told(changeNotes(well, but(idle)))).toEqual(["Warning NoEndpoints"]);
+    const uncovered = but({ ...idle, reason: "HostnameNotCovered" });
+    expect(told(changeNotes(well, uncovered))).toEqual(["Warning HostnameNotCovered"]);
   });
 
   test("tell what is mended", () => {

@@ -37,9 +37,10 @@ function isWell(finding: Finding): boolean {
 }
 
 /** What another condition says already is left out (`NotAccepted`), and so is waiting for a proxy. */
-function isProblem({ status, reason }: Finding): boolean {
+function isProblem({ type, status, reason }: Finding): boolean {
   if (reason === "NotAccepted") return false;
-  return status === "False" || reason === "PartiallyConflicted" || reason === "NoEndpoints";
+  // What is true with a reason of its own is worth a look: the reason of what is well is the condition's name.
+  return status === "False" || (status === "True" && reason !== type);
 }
 
 function key({ type, reason, message }: Finding): string {

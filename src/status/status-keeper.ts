@@ -6,7 +6,7 @@ import { refKey } from "../resources/metadata.ts";
 import type { Verdict } from "../translate/verdict.ts";
 import { isServed, routeStatus, withdrawnStatus } from "./conditions.ts";
 import { type EventRecorder, wholeSeconds } from "./events.ts";
-import { type Entry, Ledger, type LedgerChange } from "./ledger.ts";
+import { type Entry, isSameObject, Ledger, type LedgerChange } from "./ledger.ts";
 import {
   type Address,
   addressText,
@@ -134,9 +134,11 @@ export class StatusKeeper {
   }
 
   /** For the writer. */
-  desired(ref: StatusRef, { status, generation }: Observed): object | undefined {
+  desired(ref: StatusRef, { uid, status, generation }: Observed): object | undefined {
     const entry = this.#ledger.get(ref);
     if (entry === undefined) return this.#withdrawn(ref, status);
+    // Judged was another of the same name.
+    if ((entry.verdict.uid ?? uid) !== uid) return undefined;
     if (ref.kind === "Ingress") return this.#ingress(entry, generation, status);
     const time = wholeSeconds(this.#options.epochMs());
     const { verdict, programming } = entry;
@@ -216,8 +218,8 @@ export class StatusKeeper {
     if (!this.#leading) return;
     for (const { before, now } of changes) {
       this.#options.writer.enqueue(now.ref);
-      if (isNews) this.#tell(now, changeNotes(before?.findings, now.findings));
-      else this.#tell(now, problemNotes(now.findings));
+      const known = before !== undefined && isSameObject(before, now) ? before.findings : undefined;
+      this.#tell(now, isNews ? changeNotes(known, now.findings) : problemNotes(now.findings));
     }
   }
 
@@ -232,9 +234,9 @@ export class StatusKeeper {
     writer.enqueue(entry.ref);
   }
 
-  #tell({ ref }: Entry, notes: readonly Note[]): void {
+  #tell({ ref, verdict }: Entry, notes: readonly Note[]): void {
     if (notes.length === 0) return;
-    const uid = this.#options.routeState(ref)?.uid;
+    const uid = verdict.uid ?? this.#options.routeState(ref)?.uid;
     if (uid === undefined) return;
     for (const note of notes) this.#options.events.record({ ref, uid }, note);
   }

@@ -315,6 +315,22 @@ describe("an object that leaves our classes", () => {
     await a.close();
   });
 
+  test("or is another of the same name by now, is not written into", async () => {
+    const { time, start, statusOf, events } = setUp();
+    const a = start();
+    const verdicts = [route, ingress].map((of) => ({ ...verdict(of, MISSING), uid: "uid-before" }));
+    a.update({ verdicts, version: "v1" });
+    await time.advance(1000);
+    expect([statusOf(route), statusOf(ingress)]).toEqual([undefined, undefined]);
+    a.update({ verdicts: verdicts.map((each) => ({ ...each, uid: `uid-${each.ref.name}` })), version: "v1" });
+    await time.advance(1000);
+    expect(statusOf(route)).toBeDefined();
+    expect(statusOf(ingress)).toBeDefined();
+    // One each of the first, which nobody sees, and of the second.
+    expect(events().filter((each) => each.endsWith("Warning BackendNotFound"))).toHaveLength(4);
+    await a.close();
+  });
+
   test("or is deleted, costs no request", async () => {
     const { time, start, api, writes } = setUp();
     const a = start();
