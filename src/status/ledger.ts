@@ -1,7 +1,6 @@
 /** What we know about each of our objects, and what is new about it. No I/O and no clock: the leader writes, the others only keep up. */
 import { refKey } from "../resources/metadata.ts";
-import type { Verdict } from "../translate/verdict.ts";
-import { type Finding, findingsOf } from "./conditions.ts";
+import type { Condition, Verdict } from "../translate/verdict.ts";
 import { hasStatus, type StatusRef } from "./paths.ts";
 import type { Programming } from "./rollout.ts";
 
@@ -13,7 +12,11 @@ export interface Entry {
   /** The number of the first table that has the object as it is now; see `Rollout`. */
   readonly since: number;
   readonly programming: Programming;
-  readonly findings: readonly Finding[];
+}
+
+interface KeptEntry extends Entry {
+  /** The last update that had it. */
+  round: number;
 }
 
 export interface LedgerChange {
@@ -29,9 +32,11 @@ export interface Tables {
   programming(since: number): Programming;
 }
 
+/** Ten thousand objects come with each update, and next to none of them has changed: so those make no new values. */
 export class Ledger {
   readonly #generationOf: (ref: StatusRef) => number | undefined;
-  #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, KeptEntry>();
+  #round = 0;
 
   /** `generationOf`: for verdicts that do not say theirs. */
   constructor(generationOf: (ref: StatusRef) => number | undefined) {
@@ -48,22 +53,33 @@ export class Ledger {
 
   /** Takes all verdicts there are. What has none any more is no object of ours. */
   update(verdicts: readonly Verdict[], tables: Tables): { changes: LedgerChange[]; gone: Entry[] } {
-    const entries = new Map<string, Entry>();
     const changes: LedgerChange[] = [];
+    this.#round++;
     for (const verdict of verdicts) {
       const { ref } = verdict;
       if (!hasStatus(ref)) continue;
       const key = refKey(ref);
       const before = this.#entries.get(key);
+      if (before !== undefined) before.round = this.#round;
       const generation = verdict.generation ?? this.#generationOf(ref);
       const since = sinceOf(before, verdict, generation, tables.newest);
-      const now = entryOf({ ref, verdict, generation, since }, tables);
-      entries.set(key, now);
-      if (before === undefined || !isSame(before, now)) changes.push({ before, now });
+      const programming = tables.programming(since);
+      if (before !== undefined && isSame(before, { verdict, generation, since, programming })) continue;
+      const now = { ref, verdict, generation, since, programming, round: this.#round };
+      this.#entries.set(key, now);
+      changes.push({ before, now });
     }
-    const gone = [...this.#entries].filter(([key]) => !entries.has(key)).map(([, entry]) => entry);
-    this.#entries = entries;
-    return { changes, gone };
+    return { changes, gone: this.#removeUnseen() };
+  }
+
+  #removeUnseen(): Entry[] {
+    const gone: Entry[] = [];
+    for (const [key, entry] of this.#entries) {
+      if (entry.round === this.#round) continue;
+      this.#entries.delete(key);
+      gone.push(entry);
+    }
+    return gone;
   }
 
   /** The proxies have answered, or have come or gone. */
@@ -72,7 +88,7 @@ export class Ledger {
     for (const [key, before] of this.#entries) {
       const programming = tables.programming(before.since);
       if (isSameProgramming(programming, before.programming)) continue;
-      const now = entryOf(before, tables);
+      const now = { ...before, programming };
       this.#entries.set(key, now);
       changes.push({ before, now });
     }
@@ -91,21 +107,17 @@ function sinceOf(
     before !== undefined &&
     isSameObject(before, { verdict }) &&
     before.generation === generation &&
-    acceptance(before.verdict) === acceptance(verdict);
+    isSameAcceptance(acceptedOf(before.verdict), acceptedOf(verdict));
   return isAsBefore ? Math.min(before.since, newest) : newest;
 }
 
-/** With the generation, it decides about the object's part of the table. */
-function acceptance(verdict: Verdict): string {
-  const accepted = verdict.conditions.find((each) => each.type === "Accepted");
-  return `${accepted?.status} ${accepted?.reason}`;
+function acceptedOf(verdict: Verdict): Condition | undefined {
+  return verdict.conditions.find((each) => each.type === "Accepted");
 }
 
-type Judged = Pick<Entry, "ref" | "verdict" | "generation" | "since">;
-
-function entryOf({ ref, verdict, generation, since }: Judged, tables: Tables): Entry {
-  const programming = tables.programming(since);
-  return { ref, verdict, generation, since, programming, findings: findingsOf(verdict, programming) };
+/** With the generation, it decides about the object's part of the table. */
+function isSameAcceptance(a: Condition | undefined, b: Condition | undefined): boolean {
+  return a?.status === b?.status && a?.reason === b?.reason;
 }
 
 /** One of the same name may have come in its place. */
@@ -113,19 +125,23 @@ export function isSameObject(a: Pick<Entry, "verdict">, b: Pick<Entry, "verdict"
   return a.verdict.uid === b.verdict.uid;
 }
 
-function isSame(a: Entry, b: Entry): boolean {
+function isSame(a: Entry, b: Omit<Entry, "ref">): boolean {
   return (
     isSameObject(a, b) &&
     a.generation === b.generation &&
-    a.findings.every((finding, i) => isSameFinding(finding, b.findings[i]!))
+    a.since === b.since &&
+    isSameProgramming(a.programming, b.programming) &&
+    a.verdict.conditions.length === b.verdict.conditions.length &&
+    a.verdict.conditions.every((condition, i) => isSameCondition(condition, b.verdict.conditions[i]!))
   );
 }
 
-function isSameFinding(a: Finding, b: Finding): boolean {
-  return a.status === b.status && a.reason === b.reason && a.message === b.message;
+function isSameCondition(a: Condition, b: Condition): boolean {
+  return a.type === b.type && a.status === b.status && a.reason === b.reason && a.message === b.message;
 }
 
 function isSameProgramming(a: Programming, b: Programming): boolean {
+  if (a === b) return true;
   if (a.type === "rejected" && b.type === "rejected") return a.reason === b.reason;
   return a.type === b.type;
 }

@@ -4,7 +4,7 @@ import type { Logger } from "../ops/log.ts";
 import type { Timers } from "../ops/timers.ts";
 import { refKey } from "../resources/metadata.ts";
 import type { Verdict } from "../translate/verdict.ts";
-import { isServed, routeStatus, withdrawnStatus } from "./conditions.ts";
+import { findingsOf, isServed, routeStatus, withdrawnStatus } from "./conditions.ts";
 import { type EventRecorder, wholeSeconds } from "./events.ts";
 import { type Entry, isSameObject, Ledger, type LedgerChange } from "./ledger.ts";
 import {
@@ -187,7 +187,7 @@ export class StatusKeeper {
     if (this.#closed) return;
     const update = this.#update;
     this.#update = undefined;
-    const tables = { newest: 0, programming: (since: number) => this.#programming(since) };
+    const tables = { newest: 0, programming: this.#programmings() };
     if (update === undefined) {
       this.#take(this.#ledger.reconsider(tables));
       return;
@@ -198,6 +198,16 @@ export class StatusKeeper {
     this.#take(found.changes, this.#hasUpdate);
     this.#hasUpdate = true;
     for (const entry of found.gone) this.#leave(entry);
+  }
+
+  /** Objects share few tables: each answer is made once. */
+  #programmings(): (since: number) => Programming {
+    const known = new Map<number, Programming>();
+    return (since) => {
+      const programming = known.get(since) ?? this.#programming(since);
+      known.set(since, programming);
+      return programming;
+    };
   }
 
   /** A proxy that is away for a moment is no news for ten thousand objects. */
@@ -218,8 +228,8 @@ export class StatusKeeper {
     if (!this.#leading) return;
     for (const { before, now } of changes) {
       this.#options.writer.enqueue(now.ref);
-      const known = before !== undefined && isSameObject(before, now) ? before.findings : undefined;
-      this.#tell(now, isNews ? changeNotes(known, now.findings) : problemNotes(now.findings));
+      const known = before !== undefined && isSameObject(before, now) ? findings(before) : undefined;
+      this.#tell(now, isNews ? changeNotes(known, findings(now)) : problemNotes(findings(now)));
     }
   }
 
@@ -247,7 +257,11 @@ export class StatusKeeper {
   }
 
   #retell(): void {
-    for (const entry of this.#ledger.entries()) this.#tell(entry, problemNotes(entry.findings));
+    for (const entry of this.#ledger.entries()) this.#tell(entry, problemNotes(findings(entry)));
     this.#repeats[1] = this.#options.timers.start(() => this.#retell(), RETELL_MS);
   }
+}
+
+function findings({ verdict, programming }: Entry) {
+  return findingsOf(verdict, programming);
 }
