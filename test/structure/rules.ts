@@ -14,6 +14,7 @@ const INPUT_AND_OUTPUT =
 const BUN_ALLOWED = /^(src\/(net|content)\/|cmd\/proxy\.ts$)/;
 const PROXY_MAIN = "cmd/proxy.ts";
 const CLUSTER_CLIENT = "@kubernetes/client-node";
+const KUBE_CONTRACT = "src/kube/api.ts";
 const MAX_LINES = 400;
 
 export interface Violation {
@@ -49,6 +50,9 @@ function importViolations(file: SourceFacts): Violation[] {
     if (LEAVES.includes(from) && to !== from) refuse(`${from} is a leaf: ${target}`);
     if (from === "translate" && !TRANSLATE_SEES.includes(to)) {
       refuse(`translate sees resources and snapshot only: ${target}`);
+    }
+    if (from === "status" && to === "kube" && target !== KUBE_CONTRACT) {
+      refuse(`status speaks to the cluster through ${KUBE_CONTRACT} only: ${target}`);
     }
   }
   return found;

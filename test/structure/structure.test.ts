@@ -60,6 +60,10 @@ describe("the checker", () => {
       files: { "src/translate/a.ts": 'import { readFileSync } from "node:fs";\nreadFileSync;\n' },
       told: "src/translate/a.ts: translate is pure: node:fs",
     },
+    "a status writer that takes the API client itself": {
+      files: { "src/status/a.ts": 'import "../kube/client.ts";\n' },
+      told: "src/status/a.ts: status speaks to the cluster through src/kube/api.ts only: src/kube/client.ts",
+    },
     "a source that imports a main": {
       files: { "src/proxy/a.ts": 'import "../../cmd/proxy.ts";\n' },
       told: "src/proxy/a.ts: nothing imports cmd: cmd/proxy.ts",
