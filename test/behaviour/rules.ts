@@ -42,8 +42,9 @@ export const RULES = {
   },
   "no-default-site": {
     section: 2,
-    nginx: "sends a Host that nobody serves, or none at all, to its first site",
-    gateway: "404, unless a route without hostnames takes any host",
+    nginx: "sends a Host that nobody serves to its first site",
+    gateway:
+      "404, unless a route without hostnames takes any host; HTTP/1.0 without Host goes to such a route or else to the first hostname in alphabetic order, wildcards last",
     why: "An app should see the hosts that it was given, and no others; which object comes first means nothing in a cluster.",
   },
   "absolute-form-host": {
