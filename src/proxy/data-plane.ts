@@ -138,6 +138,8 @@ export class ProxyDataPlane implements DataPlane {
   }
 
   report(): StatsReport {
+    const nowMs = this.parts.clock.monotonicMs();
+    for (const endpoint of this.endpoints.all()) endpoint.refreshStats(nowMs);
     return this.parts.stats.report();
   }
 

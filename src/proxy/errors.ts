@@ -31,6 +31,7 @@ export type ErrorKind =
   | "temporary_file_failed"
   | "upstream_refused"
   | "upstream_backlog_full"
+  | "upstream_dials_pending"
   | "upstream_connect_failed"
   | "upstream_connect_timeout"
   | "upstream_send_timeout"
@@ -85,6 +86,7 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorClass>> = {
   temporary_file_failed: gateway(500),
   upstream_refused: upstream(502),
   upstream_backlog_full: upstream(503),
+  upstream_dials_pending: upstream(503),
   upstream_connect_failed: upstream(502),
   upstream_connect_timeout: upstream(504),
   upstream_send_timeout: upstream(504),
@@ -97,3 +99,10 @@ export const ERRORS: Readonly<Record<ErrorKind, ErrorClass>> = {
   upstream_unexpected_upgrade: upstream(502),
   upstream_redirect_loop: { source: "upstream", status: 500, retryable: false },
 };
+
+/** By what the try was waiting for. */
+export const UPSTREAM_TIMEOUTS = {
+  connect: "upstream_connect_timeout",
+  send: "upstream_send_timeout",
+  read: "upstream_read_timeout",
+} as const;

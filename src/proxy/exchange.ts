@@ -2,6 +2,7 @@
  * The life of one request: match, then the file or the app behind the rule, then the log. It decides; bytes move in the
  * connection (client's side), the responder (towards the client) and the try (upstream's side).
  */
+import { FIELD } from "../http1/fields.ts";
 import type { ResponseHeadReader } from "../http1/response-head.ts";
 import type { CompiledRule, ForwardTarget, RoutingTable } from "../routing/table.ts";
 import type { StaticAction } from "../snapshot/snapshot.ts";
@@ -125,7 +126,7 @@ export class Exchange {
       path,
       query: query === "" ? "" : `?${query}`,
       conditional: request.head.conditional,
-      field: (name) => request.field(name),
+      field: (name) => (name === "range" ? request.first(FIELD.range) : request.field(name)),
     });
     this.status = response.status;
     this.release = () => response.close();

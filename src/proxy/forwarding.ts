@@ -1,5 +1,4 @@
 /** A request on its way to an app: which endpoint, how often, how long, and what becomes of the response. */
-import { writeChunkHeader } from "../http1/chunked.ts";
 import { FIELD } from "../http1/fields.ts";
 import { ProtocolError } from "../http1/protocol-error.ts";
 import type { ResponseHeadReader } from "../http1/response-head.ts";
@@ -16,19 +15,20 @@ import {
 } from "./accel.ts";
 import type { BodyBuffer } from "./body-buffer.ts";
 import { ByteQueue } from "./byte-queue.ts";
-import { ERRORS, type ErrorKind } from "./errors.ts";
+import { pushChunk, pushLastChunk } from "./chunk-queue.ts";
+import { ERRORS, type ErrorKind, UPSTREAM_TIMEOUTS } from "./errors.ts";
 import type { Exchange } from "./exchange.ts";
 import { NEVER_PASSED } from "./response-head-writer.ts";
+import { boundOnRetries, isRepeatable } from "./retry-rule.ts";
 import { type HeadVerdict, type UpstreamOwner, UpstreamTry } from "./upstream.ts";
-import { buildPacket, type SentAs } from "./vars.ts";
-
-/** RFC 9110 section 9.2.2, without TRACE, which never gets here. */
-const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
+import { buildPacket, type SentAs, sentAsItCame, sentAsRedirected } from "./vars.ts";
 
 /** Bodies up to this are sent in one write with the packet. */
 const joinedBodyBytes = 16_384;
 /** Of one endpoint; each holds a descriptor until the kernel gives up. */
 const maxDanglingDials = 64;
+/** How long a request waits for one of them to come back, when there is no other endpoint. */
+const maxDialWaitMs = 1000;
 /** Between two looks at a full backlog. */
 const redialMs = 20;
 
@@ -45,7 +45,7 @@ export class Forwarding implements UpstreamOwner {
   private readonly exchange: Exchange;
   private readonly redirect: InternalRedirect | undefined;
   private tried: readonly Endpoint[] = [];
-  /** Its backlog is full and there is nobody else: it is dialled again at `deadlineMs`. */
+  /** It cannot be dialled just now and there is nobody else: looked at again at `deadlineMs`. */
   private waitingFor: Endpoint | undefined;
   private attempt: UpstreamTry | undefined;
   private attemptAtMs = 0;
@@ -66,16 +66,7 @@ export class Forwarding implements UpstreamOwner {
     this.target = target;
     this.settings = target.settings;
     this.redirect = redirect;
-    const { request } = exchange;
-    this.as =
-      redirect === undefined
-        ? {
-            method: request.method,
-            path: request.path,
-            contentLength: request.head.contentLength,
-            redirectQuery: undefined,
-          }
-        : { method: redirect.method, path: redirect.path, contentLength: -1, redirectQuery: redirect.query };
+    this.as = redirect === undefined ? sentAsItCame(exchange.request) : sentAsRedirected(redirect);
   }
 
   /** The app is to finish though its client has gone. */
@@ -94,25 +85,37 @@ export class Forwarding implements UpstreamOwner {
     this.body = body;
     if (body !== undefined) this.as = { ...this.as, contentLength: body.length };
     this.begunAtMs = this.now();
-    this.dialNext(undefined);
+    const endpoint = this.pick();
+    if (endpoint === undefined) this.exchange.fail("no_endpoint");
+    else this.contact(endpoint, undefined);
+  }
+
+  /** The endpoint to try next. */
+  private pick(): Endpoint | undefined {
+    const endpoint = this.target.pool.pick(this.tried, this.settings, this.now());
+    if (endpoint !== undefined) this.tried = this.tried.length === 0 ? [endpoint] : [...this.tried, endpoint];
+    return endpoint;
   }
 
   /** `unsent`: what an endpoint that could not be reached had waiting. */
-  private dialNext(unsent: ByteQueue | undefined, lastError: ErrorKind = "no_endpoint"): void {
-    const endpoint = this.target.pool.pick(this.tried, this.settings, this.now());
-    if (endpoint === undefined) {
-      this.exchange.fail(lastError);
-      return;
-    }
-    this.tried = this.tried.length === 0 ? [endpoint] : [...this.tried, endpoint];
-    if (endpoint.danglingDials < maxDanglingDials) this.dial(endpoint, unsent);
-    else this.dialNext(unsent, "upstream_connect_failed");
-  }
-
-  private dial(endpoint: Endpoint, unsent: ByteQueue | undefined): void {
-    const { exchange, settings } = this;
+  private contact(endpoint: Endpoint, unsent: ByteQueue | undefined): void {
     const queue = unsent ?? this.firstBytes();
     if (queue === undefined) return;
+    if (endpoint.danglingDials < maxDanglingDials) this.dial(endpoint, queue);
+    else this.passOver(endpoint, queue);
+  }
+
+  /** It has too many dials under way that nobody waits for any more: somebody else, or wait for a moment. */
+  private passOver(endpoint: Endpoint, queue: ByteQueue): void {
+    if (!this.waited) this.exchange.context.stats.boundHit("dangling_dials");
+    const next = this.pick();
+    if (next !== undefined) this.contact(next, queue);
+    else if (this.now() - this.begunAtMs < maxDialWaitMs) this.wait(endpoint, queue);
+    else this.exchange.fail("upstream_dials_pending");
+  }
+
+  private dial(endpoint: Endpoint, queue: ByteQueue): void {
+    const { exchange, settings } = this;
     const nowMs = this.now();
     this.lastEndpoint = endpoint.address;
     this.attemptAtMs = nowMs;
@@ -155,22 +158,15 @@ export class Forwarding implements UpstreamOwner {
     const queue = this.attempt?.queue ?? this.unsent;
     if (queue === undefined || (!this.tunnel && !this.streams)) return;
     this.streamed = true;
-    if (this.exchange.client.bodyLength >= 0 || this.tunnel) {
-      queue.push(bytes, from, to, false);
-      return;
-    }
-    // uWSGI's chunked input reads the coding itself.
-    const sizeTo = writeChunkHeader(chunkSize, 0, to - from);
-    queue.push(chunkSize, 0, sizeTo, true);
-    queue.push(bytes, from, to, false);
-    queue.push(CRLF, 0, CRLF.length, false);
+    if (this.exchange.client.bodyLength >= 0 || this.tunnel) queue.push(bytes, from, to, false);
+    else pushChunk(queue, bytes, from, to);
   }
 
   streamEnd(): void {
     const queue = this.attempt?.queue ?? this.unsent;
     if (!this.streams) return;
     this.streamed = true;
-    if (this.exchange.client.bodyLength < 0) queue?.push(LAST_CHUNK, 0, LAST_CHUNK.length, false);
+    if (this.exchange.client.bodyLength < 0 && queue !== undefined) pushLastChunk(queue);
     this.flushStream();
     this.upstreamProgress();
   }
@@ -201,10 +197,11 @@ export class Forwarding implements UpstreamOwner {
     exchange.context.stats.firstByte.observe(this.firstByteMs);
     if (settings.retry.onStatus.includes(head.status)) {
       if (head.status === 403 || head.status === 404) endpoint.succeeded();
-      else endpoint.failed(settings, nowMs);
-      if (this.mayRepeat(true) && this.tried.length < this.target.pool.size) {
+      else this.blame(endpoint);
+      const next = this.mayRepeat(true) ? this.pick() : undefined;
+      if (next !== undefined) {
         this.leave();
-        this.retry(undefined, "no_endpoint");
+        this.retry(next, undefined);
         return "abandon";
       }
     } else endpoint.succeeded();
@@ -294,17 +291,25 @@ export class Forwarding implements UpstreamOwner {
     const { endpoint, queue } = this.attempt!;
     const unsent = !sent && this.streams ? queue : undefined;
     const isBusy = kind === "upstream_backlog_full";
-    if (!exchange.clientAborted && !isBusy) endpoint.failed(settings, this.now());
+    if (!exchange.clientAborted && !isBusy) this.blame(endpoint);
     this.leave();
     const mayRepeat = !exchange.responder.started && ERRORS[kind].retryable && this.mayRepeat(sent);
-    if (mayRepeat && (!isBusy || this.tried.length < this.target.pool.size)) this.retry(unsent, kind);
-    else if (isBusy && this.now() - this.begunAtMs < settings.connectTimeoutMs) this.wait(endpoint, unsent);
-    else exchange.fail(kind);
+    const next = mayRepeat ? this.pick() : undefined;
+    if (next !== undefined) this.retry(next, unsent);
+    else if (isBusy && this.now() - this.begunAtMs < settings.connectTimeoutMs) {
+      if (!this.waited) exchange.context.stats.boundHit("upstream_backlog");
+      this.wait(endpoint, unsent);
+    } else exchange.fail(kind);
   }
 
-  /** The request never left: it queues here until the backlog has room. */
+  /** A lone endpoint is never out, so nothing is held against it. */
+  private blame(endpoint: Endpoint): void {
+    if (this.target.pool.size > 1) endpoint.failed(this.settings, this.now());
+    else endpoint.stats.failures++;
+  }
+
+  /** The request never left: it queues here until the endpoint can be dialled. */
   private wait(endpoint: Endpoint, unsent: ByteQueue | undefined): void {
-    if (!this.waited) this.exchange.context.stats.boundHit("upstream_backlog");
     this.waited = true;
     this.waitingFor = endpoint;
     this.unsent = unsent;
@@ -315,24 +320,23 @@ export class Forwarding implements UpstreamOwner {
     const { unsent } = this;
     this.waitingFor = undefined;
     this.unsent = undefined;
-    this.dial(endpoint, unsent);
+    this.contact(endpoint, unsent);
   }
 
-  private retry(unsent: ByteQueue | undefined, lastError: ErrorKind): void {
-    if (this.tried.length < this.target.pool.size) {
-      this.retries++;
-      this.exchange.context.stats.retries++;
-    }
-    this.dialNext(unsent, lastError);
+  private retry(endpoint: Endpoint, unsent: ByteQueue | undefined): void {
+    this.retries++;
+    this.exchange.context.stats.retries++;
+    this.contact(endpoint, unsent);
   }
 
-  /** Connect failures: any method. Once bytes were sent: what is safe to repeat, and can be. */
   private mayRepeat(sent: boolean): boolean {
+    const { tried, exchange, streamed, as } = this;
     const { retry } = this.settings;
-    if (this.exchange.clientAborted || this.tried.length >= retry.maxTries) return false;
-    if (retry.withinMs > 0 && this.now() - this.begunAtMs >= retry.withinMs) return false;
-    if (!sent) return true;
-    return !this.streamed && (retry.nonIdempotent || IDEMPOTENT.has(this.as.method));
+    if (exchange.clientAborted || tried.length >= this.target.pool.size) return false;
+    if (!isRepeatable({ method: as.method, sent, streamed }, retry)) return false;
+    const bound = boundOnRetries(retry, tried.length, this.now() - this.begunAtMs);
+    if (bound !== undefined) exchange.context.stats.boundHit(bound);
+    return bound === undefined;
   }
 
   upstreamDrained(): void {
@@ -360,7 +364,7 @@ export class Forwarding implements UpstreamOwner {
       return;
     }
     const { sent } = attempt;
-    const kind = TIMEOUTS[attempt.phase()];
+    const kind = UPSTREAM_TIMEOUTS[attempt.phase()];
     attempt.cancel();
     if (this.tunnel) this.upstreamDone();
     else this.upstreamFailed(kind, sent);
@@ -388,13 +392,3 @@ export class Forwarding implements UpstreamOwner {
 
 /** The type is said anew. */
 const WITHOUT_TYPE: ReadonlySet<number> = new Set([...NEVER_PASSED, FIELD.content_type]);
-
-const TIMEOUTS = {
-  connect: "upstream_connect_timeout",
-  send: "upstream_send_timeout",
-  read: "upstream_read_timeout",
-} as const;
-
-const CRLF = Buffer.from("\r\n");
-const chunkSize = Buffer.alloc(16);
-const LAST_CHUNK = Buffer.from("0\r\n\r\n");

@@ -4,6 +4,7 @@
  */
 import { BodyReader } from "../http1/body-reader.ts";
 import type { ChunkSink } from "../http1/chunked.ts";
+import { FIELD } from "../http1/fields.ts";
 import { ProtocolError } from "../http1/protocol-error.ts";
 import { REQUEST_LIMITS, RequestHeadReader } from "../http1/request-head.ts";
 import { RESPONSE_LIMITS, ResponseHeadReader } from "../http1/response-head.ts";
@@ -11,7 +12,7 @@ import type { Stream, StreamOwner } from "../net/stream.ts";
 import type { ProxyContext } from "./context.ts";
 import type { ErrorKind } from "./errors.ts";
 import { type ClientSide, Exchange } from "./exchange.ts";
-import { HalfClose } from "./half-close.ts";
+import { hasLeft, isEventStream } from "./half-close.ts";
 import { type Http1Peer, Http1Responder } from "./http1-responder.ts";
 import { identify } from "./identity.ts";
 import { Input } from "./input.ts";
@@ -45,7 +46,6 @@ export class Http1Connection implements StreamOwner, ClientSide, Http1Peer, Chun
   private readonly responder: Http1Responder;
   private readonly input: Input;
   private readonly body = new BodyReader();
-  private readonly halfClose = new HalfClose();
   private readonly sendDeadline: SendDeadline;
   private exchange: Exchange | undefined;
   private state = HEAD;
@@ -284,7 +284,6 @@ export class Http1Connection implements StreamOwner, ClientSide, Http1Peer, Chun
   private awaitRequest(): void {
     this.state = HEAD;
     this.reader.reset();
-    this.halfClose.reset();
     this.deadlineMs = this.context.moment.nowMs + this.context.limits.idleTimeoutMs;
     if (!this.input.empty || this.inputEnded) this.process();
     else if (this.context.draining) this.close();
@@ -329,21 +328,27 @@ export class Http1Connection implements StreamOwner, ClientSide, Http1Peer, Chun
     this.context.moment.renew();
     if (this.state === CLOSED) return;
     this.inputEnded = true;
-    this.halfClose.ended(this.context.moment.nowMs, this.receivedAtMs, !this.input.empty);
-    if (this.input.empty || this.state === ANSWER) this.noMoreInput();
+    if (this.state === ANSWER) this.endedWaiting();
+    else if (this.input.empty) this.noMoreInput();
   }
 
   private noMoreInput(): void {
     if (this.state === HEAD || this.state === LINGER) this.close();
     else if (this.state === BODY) this.abort();
     else if (this.state === TUNNEL) this.exchange?.tunnelEnded();
-    else if (this.state === ANSWER) this.askWhetherGone();
   }
 
-  private askWhetherGone(): void {
-    const { nowMs } = this.context.moment;
-    const verdict = this.halfClose.verdict(nowMs, this.responder.started, this.reader.version);
-    if (verdict === "ask") this.responder.interim();
+  /** FIN while an app works; where the response is whole already, sending it tells who is there. */
+  private endedWaiting(): void {
+    if (this.exchange === undefined || this.exchange.responseEnded) return;
+    const { started } = this.responder;
+    const fin = {
+      nowMs: this.context.moment.nowMs,
+      lastByteAtMs: this.receivedAtMs,
+      inputWaits: !this.input.empty,
+      inEventStream: started && isEventStream(this.responseHead.find(FIELD.content_type)),
+    };
+    if (hasLeft(fin)) this.abort();
   }
 
   closed(): void {
@@ -375,9 +380,6 @@ export class Http1Connection implements StreamOwner, ClientSide, Http1Peer, Chun
   private checkDeadlines(nowMs: number): void {
     const { exchange } = this;
     if (exchange !== undefined && nowMs >= exchange.deadlineMs) exchange.expired();
-    if (this.halfClose.due(nowMs) && !this.responder.started && this.reader.version === 11) {
-      this.responder.interim();
-    }
     if (this.responder.output.limited && !this.responder.output.idle) this.pump();
     if (this.sendDeadline.passed(nowMs)) {
       exchange?.fail("send_timeout");

@@ -36,12 +36,14 @@ describe("$arg_", () => {
 });
 
 describe("$cookie_", () => {
-  const fields = ["Host: h", "Cookie: a=1;b=2", "Cookie: c=x=y;  d = 4 ; a=9; =5"];
+  const fields = ["Host: h", "Cookie: a=1;b=2", "Cookie: c=x=y;  d = 4 ; a=9; =5; E=5; f=6; F=7"];
   test.each([
     ["$cookie_a", "1"],
     ["$cookie_b", "2"],
     ["$cookie_c", "x=y"],
     ["$cookie_d", "4"],
+    ["$cookie_e", "5"],
+    ["$cookie_F", "6"],
     ["$cookie_nothing", ""],
   ])("%s is %p", (template, value) => {
     expect(rendered(template, { fields })).toBe(value);

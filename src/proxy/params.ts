@@ -118,10 +118,13 @@ function argument(name: string, query: string): string {
   return "";
 }
 
+/** NGINX's `$cookie_`: the first of that name, compared without case. */
 function cookie(name: string, cookies: string): string {
+  const wanted = name.toLowerCase();
   for (const pair of cookies.split(";")) {
     const equals = pair.indexOf("=");
-    if (equals > 0 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim();
+    if (equals > 0 && pair.slice(0, equals).trim().toLowerCase() === wanted)
+      return pair.slice(equals + 1).trim();
   }
   return "";
 }

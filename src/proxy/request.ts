@@ -149,7 +149,19 @@ export class Request {
     return undefined;
   }
 
-  /** The same by number, in `FIELD`. */
+  /** The first line alone, as NGINX takes a field that must not come twice; by number, in `FIELD`. */
+  first(field: number): string | undefined {
+    const { bytes, fields, fieldCount } = this.head;
+    for (let i = 0; i < fieldCount; i++) {
+      const at = i * FIELD_STRIDE;
+      if (fields[at + KNOWN] === field) {
+        return bytes.toString("latin1", fields[at + VALUE_FROM], fields[at + VALUE_TO]);
+      }
+    }
+    return undefined;
+  }
+
+  /** All lines, joined; by number, in `FIELD`. */
   known(field: number): string | undefined {
     const { fields, fieldCount } = this.head;
     for (let i = 0; i < fieldCount; i++) {

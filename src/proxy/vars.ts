@@ -14,6 +14,7 @@ import {
 import { normalizePath } from "../http1/target.ts";
 import type { ForwardTarget } from "../routing/table.ts";
 import { encodeKey, encodePair, type PacketWriter } from "../uwsgi/encoder.ts";
+import type { InternalRedirect } from "./accel.ts";
 import { varName } from "./identity.ts";
 import { paramValue } from "./params.ts";
 import type { Request } from "./request.ts";
@@ -48,6 +49,14 @@ export interface SentAs {
   readonly contentLength: number;
   /** The query of an internal redirect, in place of the request's own. */
   readonly redirectQuery: string | undefined;
+}
+
+export function sentAsItCame({ method, path, head }: Request): SentAs {
+  return { method, path, contentLength: head.contentLength, redirectQuery: undefined };
+}
+
+export function sentAsRedirected({ method, path, query }: InternalRedirect): SentAs {
+  return { method, path, contentLength: -1, redirectQuery: query };
 }
 
 /**

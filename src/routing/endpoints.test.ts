@@ -91,6 +91,20 @@ describe("passive health", () => {
     expect(one.stats.ejected).toBe(false);
   });
 
+  test("is told as out for as long as it is, and no longer", () => {
+    const one = endpoint();
+    const toldAt = (nowMs: number) => {
+      one.refreshStats(nowMs);
+      return one.stats.ejected;
+    };
+    one.failed(usual, 0);
+    expect([toldAt(9999), toldAt(10_000)]).toEqual([true, false]);
+    one.begin(usual, 10_000);
+    one.failed(usual, 10_500);
+    expect([toldAt(20_499), toldAt(20_500)]).toEqual([true, false]);
+    expect(one.stats.ejections).toBe(1);
+  });
+
   test("maxFails 0: never out", () => {
     const settings = { maxFails: 0, failTimeoutMs: 1000 };
     const one = endpoint();

@@ -25,6 +25,8 @@ export class Endpoint {
   private failedAtMs = 0;
   /** When it was last tried after `failTimeoutMs` without a failure. */
   private probedAtMs = 0;
+  /** `failTimeoutMs`, where it was taken out by the last failure. */
+  private outForMs = 0;
 
   constructor(address: string, stats: EndpointStats) {
     this.address = address;
@@ -60,16 +62,21 @@ export class Endpoint {
     this.stats.ejected = false;
   }
 
+  /** Brings the gauge up to date: it comes back by the passing of time. */
+  refreshStats(nowMs: number): void {
+    if (nowMs - Math.max(this.failedAtMs, this.probedAtMs) >= this.outForMs) this.stats.ejected = false;
+  }
+
   failed(health: HealthSettings, nowMs: number): void {
     this.stats.failures++;
     const lapsed = nowMs - this.failedAtMs >= health.failTimeoutMs;
     if (lapsed && this.fails < health.maxFails) this.fails = 0;
     this.fails++;
     this.failedAtMs = nowMs;
-    if (health.maxFails > 0 && this.fails === health.maxFails) {
-      this.stats.ejections++;
-      this.stats.ejected = true;
-    }
+    if (health.maxFails === 0 || this.fails < health.maxFails) return;
+    if (this.fails === health.maxFails) this.stats.ejections++;
+    this.outForMs = health.failTimeoutMs;
+    this.stats.ejected = true;
   }
 
   /** For `/routes`. */
@@ -105,7 +112,9 @@ export class EndpointRegistry {
   retain(used: ReadonlySet<Endpoint>): void {
     for (const endpoint of this.byAddress.values()) {
       endpoint.current = used.has(endpoint);
-      if (!endpoint.current && endpoint.inFlight === 0) this.byAddress.delete(endpoint.address);
+      if (endpoint.current || endpoint.inFlight > 0) continue;
+      endpoint.stats.ejected = false;
+      this.byAddress.delete(endpoint.address);
     }
   }
 

@@ -50,6 +50,26 @@ describe("precedence", () => {
   });
 });
 
+describe("a request that names no host", () => {
+  test.each([
+    [["b.test", "a.test", "*.a.test"], "a.test"],
+    [["*.b.test", "*.a.test"], "*.a.test"],
+    [["*.a.test", "z.test"], "z.test"],
+    [["a.test", ""], ""],
+    [[], undefined],
+  ] as const)("among %j is for %p", (hosts, want) => {
+    expect(matcherOf(hosts.map((host) => [host, ""])).matchUnnamed("/")).toBe(want);
+  });
+
+  test("goes to the first name where the rules for any host have nothing for its path", () => {
+    const matcher = matcherOf([
+      ["a.test", ""],
+      ["", "/any"],
+    ]);
+    expect([matcher.matchUnnamed("/any"), matcher.matchUnnamed("/")]).toEqual(["/any", "a.test"]);
+  });
+});
+
 describe("how many labels a wildcard stands for", () => {
   const matcher = matcherOf([
     ["*.one.test", "", "one"],

@@ -27,9 +27,15 @@ export class HostMatcher<T> {
   private readonly exact = new Map<string, PathMatcher<T>>();
   private readonly wildcards = new Map<string, HostRules<T>>();
   private any = new PathMatcher<T>();
+  private first: { readonly rank: string; readonly rules: PathMatcher<T> } | undefined;
 
   /** Once for each host name of a snapshot. */
   add(hostname: string, rules: HostRules<T>): void {
+    // Every exact name comes before every wildcard.
+    const rank = hostname.startsWith("*.") ? `1${hostname}` : `0${hostname}`;
+    if (hostname !== "" && (this.first === undefined || rank < this.first.rank)) {
+      this.first = { rank, rules: rules.direct };
+    }
     if (hostname === "") this.any = rules.direct;
     else if (hostname.startsWith("*.")) this.wildcards.set(hostname.slice(2), rules);
     else this.exact.set(hostname, rules.direct);
@@ -47,6 +53,14 @@ export class HostMatcher<T> {
       if (wild !== undefined) return wild;
     }
     return this.any.match(path);
+  }
+
+  /**
+   * For a request that names no host, as HTTP/1.0 allows: the rules for any host, and then those of the first name, exact before
+   * wildcard, in alphabetic order: in place of NGINX's first site, and the same in whatever order objects come.
+   */
+  matchUnnamed(path: string): T | undefined {
+    return this.any.match(path) ?? this.first?.rules.match(path);
   }
 
   private matchWildcard(host: string, path: string): T | undefined {

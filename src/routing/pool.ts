@@ -38,14 +38,15 @@ export class Pool {
 
   /**
    * The endpoint for a request that has been at `tried` already; `undefined` when there is none left. Health is ignored when
-   * there is one endpoint, and when all that are left are out: trying beats refusing.
+   * there is one endpoint, and for a request's first try when all are out: trying beats refusing, but one try tells as much as many.
    */
   pick(tried: readonly Endpoint[], health: HealthSettings, nowMs: number): Endpoint | undefined {
     if (this.members.length === 1) {
       const only = this.members[0]!.endpoint;
       return tried.length === 0 ? only : undefined;
     }
-    return this.choose(tried, health, nowMs, false) ?? this.choose(tried, health, nowMs, true);
+    const available = this.choose(tried, health, nowMs, false);
+    return available ?? (tried.length === 0 ? this.choose(tried, health, nowMs, true) : undefined);
   }
 
   private choose(

@@ -67,9 +67,9 @@ export class RoutingTable {
     this.endpoints = endpoints;
   }
 
-  /** `host` in lower case without port; `path` decoded and normalized, both binary strings. */
+  /** `host` in lower case without port, `""` where HTTP/1.0 named none; `path` decoded and normalized, both binary strings. */
   match(host: string, path: string): CompiledRule | undefined {
-    return this.matcher.match(host, path);
+    return host === "" ? this.matcher.matchUnnamed(path) : this.matcher.match(host, path);
   }
 }
 

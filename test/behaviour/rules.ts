@@ -42,8 +42,9 @@ export const RULES = {
   },
   "no-default-site": {
     section: 2,
-    nginx: "sends a Host that nobody serves, or none at all, to its first site",
-    gateway: "404, unless a route without hostnames takes any host",
+    nginx: "sends a Host that nobody serves to its first site",
+    gateway:
+      "404, unless a route without hostnames takes any host; HTTP/1.0 without Host goes to such a route or else to the first hostname in alphabetic order, wildcards last",
     why: "An app should see the hosts that it was given, and no others; which object comes first means nothing in a cluster.",
   },
   "absolute-form-host": {
@@ -80,8 +81,9 @@ export const RULES = {
   "half-close": {
     section: 4,
     nginx: "drops a request whose client has ended its sending side",
-    gateway: "answers it, and closes then",
-    why: "The client has said all that it will and waits for the answer (RFC 9112 section 9.6).",
+    gateway:
+      "answers it where FIN comes less than 100 ms after the request's last byte, or behind pipelined requests that wait, and closes then; a later FIN, and any while server-sent events are under way, is an abort as in NGINX. A client that closed altogether within those 100 ms is told from one that waits by the first bytes sent to it, which draw a reset: until then its app works on",
+    why: "Whoever ends its sending side along with its request has said all that it will and waits for the answer (RFC 9112 section 9.6); whoever closes later has given up.",
   },
   "short-body-dropped": {
     section: 4,

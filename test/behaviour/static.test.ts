@@ -333,6 +333,11 @@ describeWith(["nginx"], "a folder of files", () => {
           gateway: { status: 416 },
         },
         {
+          name: "twice: the first counts",
+          send: asking("Range: bytes=0-1", "Range: bytes=4-5"),
+          same: { status: 206, body: "01" },
+        },
+        {
           name: "an empty element",
           send: asking("Range: bytes=0-1,"),
           differs: "static-range-syntax",

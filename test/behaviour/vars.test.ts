@@ -327,6 +327,11 @@ describeWith(["uwsgi", "nginx"], "params", () => {
         },
       },
       {
+        name: "a cookie's name in another case",
+        send: get("/", "Cookie: Name=one; name=two"),
+        same: { app: { V_cookie_name: "one" } },
+      },
+      {
         name: "variables without a value",
         send: get("/"),
         same: {
