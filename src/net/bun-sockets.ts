@@ -66,6 +66,8 @@ export function createDialer(reportFault: ReportFault): Dialer {
   const socket: Bun.SocketHandler<DialOwner> = {
     ...ownerHandlers<DialOwner>(reportFault),
     open(opened) {
+      const { target } = opened.data;
+      if ("unix" in target) unixListeners.connected(target.unix);
       try {
         opened.data.connected(asStream(opened));
       } catch (error) {
