@@ -6,6 +6,7 @@ import { Metrics } from "../ops/metrics.ts";
 import type { ProxyOptions } from "../ops/options.ts";
 import { formatListenAddress, type ListenAddress } from "../ops/quantity.ts";
 import type { ShutdownActions } from "../ops/shutdown.ts";
+import { checkTempDir } from "../ops/temp-dir.ts";
 import { type ControlReport, type FolderControl, startFolderControl } from "../reconcile/folder-control.ts";
 import { problemText } from "../reconcile/report.ts";
 import { SNAPSHOT_FORMAT, type Snapshot } from "../snapshot/snapshot.ts";
@@ -62,6 +63,11 @@ export class StandaloneGateway {
   /** Resolves when what the folder says is in force, or cannot be. */
   async start(): Promise<void> {
     const { options, log, exit, onShutdown } = this.#parts;
+    try {
+      checkTempDir(options.tempDir);
+    } catch (error) {
+      return exit(2, `error: option '--temp-dir' is invalid. ${(error as Error).message}`);
+    }
     onShutdown({ drain: (signal) => void this.#drain(signal), exitNow: (code) => exit(code) });
     try {
       const admin = await this.#admin.listen(options.admin);
