@@ -3,6 +3,7 @@
 import { tmpdir } from "node:os";
 import { Command, CommanderError, Option } from "commander";
 import {
+  formatListenAddress,
   type ListenAddress,
   parseDurationMs,
   parseListenAddress,
@@ -90,7 +91,28 @@ export function parseProxyOptions(argv: readonly string[], env: Environment, ver
   if (options.manifests === undefined) {
     throw new OptionsError("error: option '--manifests DIR' (env UWSGI_GATEWAY_MANIFESTS) is required");
   }
+  refuseSharedAddresses(options);
   return { type: "run", options };
+}
+
+/** Workers share their ports, so the system lets an address pass that is given twice. */
+function refuseSharedAddresses({ http, admin }: ProxyOptions): void {
+  const seen = new Set<string>();
+  for (const address of http) {
+    const text = formatListenAddress(address);
+    if (address.port !== 0 && seen.has(text)) {
+      throw new OptionsError(
+        `error: option '--http <HOST:PORT>' value '${text}' is invalid. It is given twice.`,
+      );
+    }
+    seen.add(text);
+  }
+  const text = formatListenAddress(admin);
+  if (admin.port !== 0 && seen.has(text)) {
+    throw new OptionsError(
+      `error: option '--admin <HOST:PORT>' value '${text}' is invalid. It is an address of --http too.`,
+    );
+  }
 }
 
 /** Not commander's own `env()`, which reads the global environment. */

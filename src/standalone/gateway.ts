@@ -73,7 +73,12 @@ export class StandaloneGateway {
       const admin = await this.#admin.listen(options.admin);
       log.info({ admin: formatListenAddress(admin) }, "listening for admins");
     } catch (error) {
-      return exit(1, `error: option '--admin' cannot be served: ${(error as Error).message}`);
+      const { code, message } = error as NodeJS.ErrnoException;
+      const where = formatListenAddress(options.admin);
+      return exit(
+        1,
+        `error: option '--admin' cannot be served: cannot listen at ${where}: ${code ?? message}`,
+      );
     }
     try {
       this.#control = await startFolderControl({
