@@ -53,6 +53,22 @@ describe.each(["bun", "node"] as const)("check under %s", (runtime) => {
   });
 });
 
+test("problems of structure, of meaning and of what is refused come in one run", async () => {
+  const file = join(folder, "many.yaml");
+  await writeFile(
+    file,
+    route(
+      "a",
+      'nope: 1, matches: [{path: {value: x}}], backendRefs: [{socket: "unix:/s"}], uwsgi: {params: {UWSGI_FILE: app, P: "$nope"}}',
+    ),
+  );
+  const { out } = await check("node", file);
+  for (const field of ["nope", "matches[0].path.value", "uwsgi.params.UWSGI_FILE", "uwsgi.params.P"]) {
+    expect(out).toContain(`web/a: spec.rules[0].${field}: `);
+  }
+  expect(out).toEndWith("4 problems\n");
+});
+
 test("a conflict is a problem", async () => {
   const file = join(folder, "conflict.yaml");
   await writeFile(file, `${route("a", "static: {root: /a}")}---\n${route("b", "static: {root: /b}")}`);

@@ -9,6 +9,7 @@ import { type Ingress, ingressSpecSchema, parseIngress } from "./ingress.ts";
 import { type IngressClass, ingressClassSpecSchema, parseIngressClass } from "./ingressclass.ts";
 import { KINDS, type Kind, metadataSchema, type ObjectRef, type RawMetadata } from "./metadata.ts";
 import { describeIssue, type Problem, problemsOf } from "./problem.ts";
+import { independentOf, salvage } from "./salvage.ts";
 import { parseSecret, secretSchema, TLS_SECRET_TYPE, type TlsSecret } from "./secret.ts";
 import { parseService, type Service, serviceSpecSchema } from "./service.ts";
 import { parseUwsgiRoute, type UwsgiRoute, uwsgiRouteSpecSchema } from "./uwsgiroute.ts";
@@ -28,6 +29,8 @@ export interface InvalidResult {
   /** So that a bad object of another class can be left alone like a good one. */
   readonly className?: string;
   readonly problems: readonly Problem[];
+  /** What could be read in spite of the problems: to find more of them in, never to serve. */
+  readonly partial?: Resource;
 }
 
 const IGNORED: ParseResult = { type: "ignored" };
@@ -78,11 +81,23 @@ export function parseObject(raw: unknown): ParseResult {
     return invalid(raw, ref, [{ field: reader === undefined ? "kind" : "apiVersion", message }]);
   }
   if (kind === "Secret" && (raw as { type?: unknown }).type !== TLS_SECRET_TYPE) return IGNORED;
-  const body = reader.schema.safeParse(raw, { error: describeIssue });
-  if (!body.success) return invalid(raw, ref, problemsOf(body.error));
+  const { object, problems } = readBody(raw, reader);
+  if (problems.length > 0) return invalid(raw, ref, problems, object);
+  return { type: "object", object: object! };
+}
+
+/** The object, where it can be made out, and all that is wrong with it: one mistake hides no other. */
+function readBody(raw: unknown, reader: KindReader): { object?: Resource; problems: readonly Problem[] } {
   const problems: Problem[] = [];
-  const object = reader.read((body.data as { metadata: RawMetadata }).metadata, body.data as never, problems);
-  return problems.length === 0 ? { type: "object", object } : invalid(raw, ref, problems);
+  const read = (body: unknown) =>
+    reader.read((body as { metadata: RawMetadata }).metadata, body as never, problems);
+  const body = reader.schema.safeParse(raw, { error: describeIssue });
+  if (body.success) return { object: read(body.data), problems };
+  const refused = problemsOf(body.error);
+  const rest = salvage(raw, reader.schema, body.error);
+  if (rest === undefined) return { problems: refused };
+  const object = read(rest.body);
+  return { object, problems: [...refused, ...independentOf(rest.removed, problems)] };
 }
 
 /** The objects of one document: itself, or the items of a `List` kind. An empty document holds none. */
@@ -117,12 +132,18 @@ function refOf(raw: unknown, kind: Kind): ObjectRef | undefined {
   return { kind, namespace: typeof namespace === "string" ? namespace : "default", name };
 }
 
-function invalid(raw: unknown, ref: ObjectRef | undefined, problems: readonly Problem[]): InvalidResult {
+function invalid(
+  raw: unknown,
+  ref: ObjectRef | undefined,
+  problems: readonly Problem[],
+  partial?: Resource,
+): InvalidResult {
   const className = (raw as { spec?: { ingressClassName?: unknown } | null }).spec?.ingressClassName;
   return {
     type: "invalid",
     ...(ref === undefined ? {} : { ref }),
     ...(typeof className === "string" ? { className } : {}),
     problems,
+    ...(partial === undefined ? {} : { partial }),
   };
 }

@@ -119,9 +119,14 @@ function parseEntry(raw: unknown, accept: Accept): Parsed {
   const result = parseObject(raw);
   if (result.type === "ignored") return { ignored: true };
   if (result.type === "object") return acceptedEntry(result.object, accept);
-  if (result.ref !== undefined) return { key: refKey(result.ref), ref: result.ref, invalid: result };
+  if (result.ref !== undefined) return invalidEntry(result, result.ref, accept);
   const { field, message } = result.problems[0]!;
   return { fault: `holds something that is not a Kubernetes object: ${field} ${message}`.replace("  ", " ") };
+}
+
+function invalidEntry({ partial, ...invalid }: InvalidResult, ref: ObjectRef, accept: Accept): Entry {
+  const further = partial === undefined ? [] : accept(partial);
+  return { key: refKey(ref), ref, invalid: { ...invalid, problems: [...invalid.problems, ...further] } };
 }
 
 function acceptedEntry(object: Resource, accept: Accept): Entry {
