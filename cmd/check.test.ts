@@ -90,6 +90,25 @@ test("a warning is printed, and is no problem", async () => {
   expect(code).toBe(0);
 });
 
+test("nothing to read, and a kind that is misspelt, are warnings", async () => {
+  const empty = await mkdtemp(join(folder, "empty-"));
+  expect(await check("node", empty)).toEqual({
+    out: `warning: ${empty}: holds no object that the gateway reads\nok: 0 objects, 0 route objects of our class, 0 rules\n`,
+    err: "",
+    code: 0,
+  });
+  const file = join(folder, "misspelt.yaml");
+  await writeFile(
+    file,
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n---\napiVersion: networking.k8s.io/v1\nkind: Ingres\nmetadata: {name: i}\n",
+  );
+  const { out, code } = await check("node", file);
+  expect(out).toStartWith(
+    `${file}:4: warning: holds kind Ingres of networking.k8s.io/v1, which is not read: is Ingress meant?\n`,
+  );
+  expect(code).toBe(0);
+});
+
 test("UWSGI_SCRIPT passes where it is allowed", async () => {
   const file = join(folder, "script.yaml");
   await writeFile(

@@ -42,6 +42,29 @@ describe("which objects", () => {
     });
   });
 
+  test("a kind that looks like a slip of one that is read says which", () => {
+    const meant = (apiVersion: string, kind: string) =>
+      read(`{apiVersion: ${apiVersion}, kind: ${kind}, metadata: {name: i}}`);
+    for (const kind of ["Ingres", "ingress", "Ingresses", "Igress"]) {
+      expect(meant("networking.k8s.io/v1", kind)).toEqual({ type: "ignored", meant: "Ingress" });
+    }
+    expect(meant("v1", "Services")).toEqual({ type: "ignored", meant: "Service" });
+    expect(meant("discovery.k8s.io/v1", "EndpointSlices")).toEqual({
+      type: "ignored",
+      meant: "EndpointSlice",
+    });
+    for (const [apiVersion, kind] of [
+      ["networking.k8s.io/v1", "NetworkPolicy"],
+      ["v1", "ServiceAccount"],
+      ["v1", "Event"],
+      ["v1", "Pod"],
+      ["apps/v1", "Ingres"],
+      ["v1", "Ingress"],
+    ] as const) {
+      expect(meant(apiVersion, kind)).toEqual({ type: "ignored" });
+    }
+  });
+
   test("old and wrong versions of what is read say which one to use", () => {
     const old = read("{apiVersion: extensions/v1beta1, kind: Ingress, metadata: {name: i}}");
     expect(problems(old)).toEqual(["apiVersion: must be networking.k8s.io/v1"]);

@@ -12,6 +12,7 @@ import { describeIssue, type Problem, problemsOf } from "./problem.ts";
 import { independentOf, salvage } from "./salvage.ts";
 import { parseSecret, secretSchema, TLS_SECRET_TYPE, type TlsSecret } from "./secret.ts";
 import { parseService, type Service, serviceSpecSchema } from "./service.ts";
+import { nearestName } from "./spelling.ts";
 import { parseUwsgiRoute, type UwsgiRoute, uwsgiRouteSpecSchema } from "./uwsgiroute.ts";
 
 export type Resource = EndpointSlice | Ingress | IngressClass | Service | TlsSecret | UwsgiRoute;
@@ -19,8 +20,14 @@ export type Resource = EndpointSlice | Ingress | IngressClass | Service | TlsSec
 export type ParseResult =
   | { readonly type: "object"; readonly object: Resource }
   | InvalidResult
-  /** A kind that we do not read. */
-  | { readonly type: "ignored" };
+  | IgnoredResult;
+
+/** A kind that we do not read. */
+export interface IgnoredResult {
+  readonly type: "ignored";
+  /** One that it looks like a slip of. */
+  readonly meant?: Kind;
+}
 
 export interface InvalidResult {
   readonly type: "invalid";
@@ -33,7 +40,7 @@ export interface InvalidResult {
   readonly partial?: Resource;
 }
 
-const IGNORED: ParseResult = { type: "ignored" };
+const IGNORED: IgnoredResult = { type: "ignored" };
 const header = z.object({ apiVersion: z.string().min(1), kind: z.string().min(1) });
 
 interface KindReader {
@@ -73,7 +80,7 @@ export function parseObject(raw: unknown): ParseResult {
   if (!head.success) return { type: "invalid", problems: problemsOf(head.error) };
   const { apiVersion, kind } = head.data;
   const reader = readerFor(apiVersion, kind);
-  if (reader === "ignore") return IGNORED;
+  if (reader === "ignore") return ignored(apiVersion, kind);
   const ref = refOf(raw, kind as Kind);
   if (reader === undefined || reader.apiVersion !== apiVersion) {
     const message =
@@ -117,6 +124,14 @@ function readerFor(apiVersion: string, kind: string): KindReader | "ignore" | un
   // Ingress began in a group of its own; saying so beats ignoring an old manifest.
   const formerly = kind === "Ingress" && group === "extensions";
   return ours || formerly || kind === "UwsgiRoute" ? reader : "ignore";
+}
+
+function ignored(apiVersion: string, kind: string): IgnoredResult {
+  const group = groupOf(apiVersion);
+  const kinds = KINDS.filter((each) => group === groupOf(READERS[each].apiVersion));
+  // Found by name, it is a kind of another group.
+  const meant = kinds.includes(kind as Kind) ? undefined : nearestName(kind, kinds);
+  return meant === undefined ? IGNORED : { type: "ignored", meant };
 }
 
 function groupOf(apiVersion: string): string {

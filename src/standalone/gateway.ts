@@ -115,10 +115,8 @@ export class StandaloneGateway {
   #note(report: ControlReport): void {
     const { log } = this.#parts;
     this.#report = report;
-    this.#metrics.manifests(
-      new Set(report.fileProblems.map(({ file }) => file)).size,
-      report.problems.length,
-    );
+    const broken = report.fileProblems.filter(({ severity }) => severity !== "warning");
+    this.#metrics.manifests(new Set(broken.map(({ file }) => file)).size, report.problems.length);
     for (const problem of report.newProblems.slice(0, MAX_LOGGED_PROBLEMS)) {
       log.warn({ problem: problemText(problem) }, "manifest problem");
     }
