@@ -71,16 +71,6 @@ export class Endpoint {
       this.stats.ejected = true;
     }
   }
-
-  /** For `/routes`. */
-  describe(): { address: string; inFlight: number; recentFailures: number; draining: boolean } {
-    return {
-      address: this.address,
-      inFlight: this.inFlight,
-      recentFailures: this.fails,
-      draining: !this.current,
-    };
-  }
 }
 
 export class EndpointRegistry {
