@@ -53,6 +53,22 @@ describe.each(["bun", "node"] as const)("check under %s", (runtime) => {
   });
 });
 
+test("problems of structure, of meaning and of what is refused come in one run", async () => {
+  const file = join(folder, "many.yaml");
+  await writeFile(
+    file,
+    route(
+      "a",
+      'nope: 1, matches: [{path: {value: x}}], backendRefs: [{socket: "unix:/s"}], uwsgi: {params: {UWSGI_FILE: app, P: "$nope"}}',
+    ),
+  );
+  const { out } = await check("node", file);
+  for (const field of ["nope", "matches[0].path.value", "uwsgi.params.UWSGI_FILE", "uwsgi.params.P"]) {
+    expect(out).toContain(`web/a: spec.rules[0].${field}: `);
+  }
+  expect(out).toEndWith("4 problems\n");
+});
+
 test("a conflict is a problem", async () => {
   const file = join(folder, "conflict.yaml");
   await writeFile(file, `${route("a", "static: {root: /a}")}---\n${route("b", "static: {root: /b}")}`);
@@ -71,6 +87,25 @@ test("a warning is printed, and is no problem", async () => {
   const { out, code } = await check("node", file);
   expect(out).toContain("warning: UwsgiRoute web/a: requests get 503");
   expect(out).toContain("ok: 2 objects");
+  expect(code).toBe(0);
+});
+
+test("nothing to read, and a kind that is misspelt, are warnings", async () => {
+  const empty = await mkdtemp(join(folder, "empty-"));
+  expect(await check("node", empty)).toEqual({
+    out: `warning: ${empty}: holds no object that the gateway reads\nok: 0 objects, 0 route objects of our class, 0 rules\n`,
+    err: "",
+    code: 0,
+  });
+  const file = join(folder, "misspelt.yaml");
+  await writeFile(
+    file,
+    "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n---\napiVersion: networking.k8s.io/v1\nkind: Ingres\nmetadata: {name: i}\n",
+  );
+  const { out, code } = await check("node", file);
+  expect(out).toStartWith(
+    `${file}:4: warning: holds kind Ingres of networking.k8s.io/v1, which is not read: is Ingress meant?\n`,
+  );
   expect(code).toBe(0);
 });
 

@@ -38,6 +38,9 @@ async function main(): Promise<number> {
     process.stdout.write(`${errors} ${errors === 1 ? "problem" : "problems"}\n`);
     return 1;
   }
+  if (manifests.objects.length === 0) {
+    process.stdout.write(`warning: ${positionals.join(", ")}: holds no object that the gateway reads\n`);
+  }
   const rules = snapshot.hosts.reduce((sum, host) => sum + host.rules.length, 0);
   const routes = verdicts.length === 1 ? "1 route object" : `${verdicts.length} route objects`;
   process.stdout.write(`ok: ${manifests.objects.length} objects, ${routes} of our class, ${rules} rules\n`);

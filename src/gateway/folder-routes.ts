@@ -44,8 +44,8 @@ export class FolderRoutes implements Routes {
   #note(report: ControlReport): void {
     const { log, metrics } = this.#parts;
     this.#report = report;
-    const brokenFiles = new Set(report.fileProblems.map(({ file }) => file)).size;
-    metrics.manifests(brokenFiles, report.problems.length);
+    const broken = report.fileProblems.filter(({ severity }) => severity !== "warning");
+    metrics.manifests(new Set(broken.map(({ file }) => file)).size, report.problems.length);
     for (const problem of report.newProblems.slice(0, MAX_LOGGED_PROBLEMS)) {
       log.warn({ problem: problemText(problem) }, "manifest problem");
     }

@@ -1,7 +1,7 @@
 // Proves, with a data plane that only remembers: the order of a start, what the admin port tells of the folder's state, a
 // refused table, a drain with its delay, and the reasons for which a start ends.
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino } from "pino";
@@ -170,6 +170,18 @@ describe("Gateway", () => {
     expect(await made.get("/readyz")).toEqual([503, "not ready: no table yet\n"]);
   });
 
+  test("a folder for temporary files that cannot be used: names the option, status 2", async () => {
+    for (const folder of ["/nonexistent/tmp", "/proc/self"]) {
+      const made = world(manifests(), "--temp-dir", folder);
+      await made.gateway.start();
+      expect(made.exits).toEqual([[2, expect.stringMatching(new RegExp(`--temp-dir.*${folder}`))]]);
+      expect(made.calls).toEqual([]);
+    }
+    const folder = manifests();
+    await world(manifests(), "--temp-dir", folder).gateway.start();
+    expect(readdirSync(folder)).toEqual(["site.yaml"]);
+  });
+
   test("an admin address that cannot be had: names the option, status 1", async () => {
     const first = world(manifests());
     await first.gateway.start();
@@ -177,7 +189,9 @@ describe("Gateway", () => {
     const second = world(manifests(), "--admin", taken);
     await second.gateway.start();
     expect(second.exits[0]![0]).toBe(1);
-    expect(second.exits[0]![1]).toContain("--admin");
+    expect(second.exits[0]![1]).toBe(
+      `error: option '--admin' cannot be served: cannot listen at ${taken}: EADDRINUSE`,
+    );
     expect(second.calls).toEqual([]);
   });
 });

@@ -7,6 +7,7 @@ import { Metrics } from "../ops/metrics.ts";
 import type { ProxyOptions } from "../ops/options.ts";
 import { formatListenAddress, type ListenAddress } from "../ops/quantity.ts";
 import type { ShutdownActions } from "../ops/shutdown.ts";
+import { checkTempDir } from "../ops/temp-dir.ts";
 import { SNAPSHOT_FORMAT, type Snapshot } from "../snapshot/snapshot.ts";
 import type { DataPlanes } from "../workers/data-plane.ts";
 import { routesPage } from "../workers/routes-page.ts";
@@ -68,12 +69,22 @@ export class Gateway {
   /** Resolves when what the source says is in force, or cannot be, or is being waited for. */
   async start(): Promise<void> {
     const { options, log, exit, onShutdown } = this.#parts;
+    try {
+      checkTempDir(options.tempDir);
+    } catch (error) {
+      return exit(2, `error: option '--temp-dir' is invalid. ${(error as Error).message}`);
+    }
     onShutdown({ drain: (signal) => void this.#drain(signal), exitNow: (code) => exit(code) });
     try {
       const admin = await this.#admin.listen(options.admin);
       log.info({ admin: formatListenAddress(admin) }, "listening for admins");
     } catch (error) {
-      return exit(1, `error: option '--admin' cannot be served: ${(error as Error).message}`);
+      const { code, message } = error as NodeJS.ErrnoException;
+      const where = formatListenAddress(options.admin);
+      return exit(
+        1,
+        `error: option '--admin' cannot be served: cannot listen at ${where}: ${code ?? message}`,
+      );
     }
     try {
       await this.#routes.start();

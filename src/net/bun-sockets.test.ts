@@ -353,7 +353,14 @@ describe("a listener", () => {
   test("shares its port only where it is told to", () => {
     const address = { hostname: "127.0.0.1", port: listener.port };
     const error = thrown(() => listen(address, false, accept, () => {}));
-    expect(error).toMatchObject({ code: "EADDRINUSE" });
+    expect(error).toMatchObject({
+      code: "EADDRINUSE",
+      message: `cannot listen at 127.0.0.1:${address.port}: EADDRINUSE`,
+    });
+    const elsewhere = { hostname: "192.0.2.1", port: 8080 };
+    expect(thrown(() => listen(elsewhere, false, accept, () => {}))).toMatchObject({
+      message: "cannot listen at 192.0.2.1:8080: EADDRNOTAVAIL",
+    });
     const one = listen({ hostname: "127.0.0.1", port: 0 }, true, accept, () => {});
     const two = listen({ hostname: "127.0.0.1", port: one.port }, true, accept, () => {});
     expect(two.port).toBe(one.port);

@@ -1,5 +1,5 @@
 /** Bun's TCP and Unix sockets behind the `Stream` interface. Handlers are shared by all sockets of a kind. */
-import type { ListenAddress } from "../ops/quantity.ts";
+import { formatListenAddress, type ListenAddress } from "../ops/quantity.ts";
 import type { Dialer, DialOwner, DialTarget, Stream, StreamOwner } from "./stream.ts";
 import { UnixListeners } from "./unix-listeners.ts";
 
@@ -16,7 +16,7 @@ export type ReportFault = (error: unknown) => void;
 
 /**
  * Accepts connections; `accept` names the owner of each. `reusePort` lets several processes share the port, with the
- * kernel spreading connections over them. Throws the system's error (EADDRINUSE, EACCES …).
+ * kernel spreading connections over them. Throws an error with the address and the system's `code` (EADDRINUSE, EACCES …).
  */
 export function listen(
   address: ListenAddress,
@@ -56,8 +56,19 @@ export function listen(
       },
     },
   };
-  const listener = Bun.listen<StreamOwner>(options);
+  const listener = bound(options);
   return { port: listener.port, close: () => listener.stop(false) };
+}
+
+/** The runtime's own message says neither the port nor the cause. */
+function bound(options: Bun.TCPSocketListenOptions<StreamOwner>): Bun.TCPSocketListener<StreamOwner> {
+  try {
+    return Bun.listen<StreamOwner>(options);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const text = `cannot listen at ${formatListenAddress(options)}: ${code ?? message}`;
+    throw Object.assign(new Error(text, { cause: error }), { code });
+  }
 }
 
 /** Connects without half-open: an upstream's FIN is the end of the connection. */
@@ -66,6 +77,8 @@ export function createDialer(reportFault: ReportFault): Dialer {
   const socket: Bun.SocketHandler<DialOwner> = {
     ...ownerHandlers<DialOwner>(reportFault),
     open(opened) {
+      const { target } = opened.data;
+      if ("unix" in target) unixListeners.connected(target.unix);
       try {
         opened.data.connected(asStream(opened));
       } catch (error) {

@@ -217,6 +217,20 @@ describe("mistakes name the option", () => {
     }
   });
 
+  test("an address for two purposes", () => {
+    const twice = complaint(["--manifests", "m", "--http", "127.0.0.1:80,127.0.0.1:80"]);
+    expect(twice).toBe(
+      "error: option '--http <HOST:PORT>' value '127.0.0.1:80' is invalid. It is given twice.",
+    );
+    expect(complaint(["--manifests", "m", "--http", "[::]:80", "--http", "[::]:80"])).toContain("'[::]:80'");
+    const shared = complaint(["--manifests", "m", "--http", "127.0.0.1:9145"]);
+    expect(shared).toBe(
+      "error: option '--admin <HOST:PORT>' value '127.0.0.1:9145' is invalid. It is an address of --http too.",
+    );
+    expect(parse(["--http", "[::1]:0,[::1]:0", "--admin", "[::1]:0"]).http.length).toBe(2);
+    expect(parse(["--http", "127.0.0.1:80,127.0.0.2:80"]).http.length).toBe(2);
+  });
+
   test("unknown options and stray arguments", () => {
     expect(complaint(["--manifests", "m", "--htpp", "x"])).toContain("--htpp");
     expect(complaint(["--manifests", "m", "stray"])).toContain("argument");

@@ -5,12 +5,19 @@ import {
   type Environment,
   nonEmpty,
   OptionsCommand,
+  OptionsError,
   oneOf,
   type Parsed,
   positiveTime,
   whole,
 } from "./command.ts";
-import { type ListenAddress, parseDurationMs, parseListenAddress, parseSizeBytes } from "./quantity.ts";
+import {
+  formatListenAddress,
+  type ListenAddress,
+  parseDurationMs,
+  parseListenAddress,
+  parseSizeBytes,
+} from "./quantity.ts";
 import {
   addSourceOptions,
   type RouteSource,
@@ -86,8 +93,29 @@ export function parseProxyOptions(
   addLimits(command);
   const parsed = command.parse(argv, env);
   if (parsed.type === "print") return parsed;
+  refuseSharedAddresses(parsed.options);
   const { sourceFlags, rest } = splitFlags(parsed.options);
   return { type: "run", options: { ...rest, source: routeSource(sourceFlags) } };
+}
+
+/** Workers share their ports, so the system lets an address pass that is given twice. */
+function refuseSharedAddresses({ http, admin }: Pick<ProxyOptions, "http" | "admin">): void {
+  const seen = new Set<string>();
+  for (const address of http) {
+    const text = formatListenAddress(address);
+    if (address.port !== 0 && seen.has(text)) {
+      throw new OptionsError(
+        `error: option '--http <HOST:PORT>' value '${text}' is invalid. It is given twice.`,
+      );
+    }
+    seen.add(text);
+  }
+  const text = formatListenAddress(admin);
+  if (admin.port !== 0 && seen.has(text)) {
+    throw new OptionsError(
+      `error: option '--admin <HOST:PORT>' value '${text}' is invalid. It is an address of --http too.`,
+    );
+  }
 }
 
 type ProxyCommand = OptionsCommand<RawOptions>;

@@ -42,6 +42,29 @@ describe("which objects", () => {
     });
   });
 
+  test("a kind that looks like a slip of one that is read says which", () => {
+    const meant = (apiVersion: string, kind: string) =>
+      read(`{apiVersion: ${apiVersion}, kind: ${kind}, metadata: {name: i}}`);
+    for (const kind of ["Ingres", "ingress", "Ingresses", "Igress"]) {
+      expect(meant("networking.k8s.io/v1", kind)).toEqual({ type: "ignored", meant: "Ingress" });
+    }
+    expect(meant("v1", "Services")).toEqual({ type: "ignored", meant: "Service" });
+    expect(meant("discovery.k8s.io/v1", "EndpointSlices")).toEqual({
+      type: "ignored",
+      meant: "EndpointSlice",
+    });
+    for (const [apiVersion, kind] of [
+      ["networking.k8s.io/v1", "NetworkPolicy"],
+      ["v1", "ServiceAccount"],
+      ["v1", "Event"],
+      ["v1", "Pod"],
+      ["apps/v1", "Ingres"],
+      ["v1", "Ingress"],
+    ] as const) {
+      expect(meant(apiVersion, kind)).toEqual({ type: "ignored" });
+    }
+  });
+
   test("old and wrong versions of what is read say which one to use", () => {
     const old = read("{apiVersion: extensions/v1beta1, kind: Ingress, metadata: {name: i}}");
     expect(problems(old)).toEqual(["apiVersion: must be networking.k8s.io/v1"]);
@@ -378,5 +401,60 @@ describe("Secret", () => {
     for (const data of ["data: {tls.key: 12345}", "data: s12345", "stringData: [12345]"]) {
       expect(problems(secret(data)).join()).not.toContain("12345");
     }
+  });
+});
+
+describe("one mistake hides no other", () => {
+  test("of a UwsgiRoute: structure, then meaning", () => {
+    const result = route(
+      `{rulez: 1, hostnames: [a.b, a.b], rules: [
+        {${B}, uwsgi: {param: 1, params: {A: "$x", N: 5}}, matches: [{path: {value: main}}]},
+        {static: {root: srv}}, {backendRefs: [{name: s, port: none}]}, {},
+        {${B}, timeouts: {read: "0s"}, retry: {}}]}`,
+    );
+    const found = problems(result);
+    expect(found.slice(0, 6).sort()).toEqual([
+      "spec.rules[0].uwsgi.param: is not a known field: check its spelling and its place, or remove it",
+      "spec.rules[0].uwsgi.params.N: must be a string (put quotes around a number), or a mapping of value and ifNotEmpty",
+      'spec.rules[1].static.root: must be an absolute path, beginning with "/"',
+      'spec.rules[2].backendRefs[0].port: must be a number, not the string "none"',
+      `spec.rules[4].retry: ${UNKNOWN}`,
+      `spec.rulez: ${UNKNOWN}`,
+    ]);
+    expect(found.slice(6).map((each) => each.split(": ")[0])).toEqual([
+      "spec.hostnames[1]",
+      "spec.rules[0].matches[0].path.value",
+      "spec.rules[3]",
+      "spec.rules[4].timeouts.read",
+    ]);
+    expect(result).toMatchObject({
+      partial: { rules: [{ action: { forwarding: { params: [{ name: "A" }] } } }, {}, {}, {}, {}] },
+    });
+  });
+
+  test("of an Ingress", () => {
+    const found = problems(
+      read(`{apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: i, annotations: {a: 1, uwsgi-gateway.io/modifier1: "x"}},
+        spec: {rules: [{http: {paths: [{path: a, pathType: Prefix, backend: {}}, {path: /, pathType: Prefx, backend: {}}]}}]}}`),
+    );
+    expect(found.map((each) => each.split(": ")[0])).toEqual([
+      "metadata.annotations.a",
+      "spec.rules[0].http.paths[1].pathType",
+      ...found.slice(2).map((each) => each.split(": ")[0]),
+    ]);
+    expect(found.join("\n")).toContain("uwsgi-gateway.io/modifier1");
+  });
+
+  test("but what only follows from one is not told", () => {
+    expect(problems(route(`{rules: [{backendRefs: 5}]}`))).toEqual([
+      "spec.rules[0].backendRefs: must be a list, not the number 5",
+    ]);
+    expect(problems(route("{rules: [{static: {}}]}"))).toEqual([
+      "spec.rules[0].static.root: is required: give a string",
+    ]);
+    const elsewhere = read(
+      "{apiVersion: uwsgi-gateway.io/v1alpha1, kind: UwsgiRoute, metadata: {name: r, namespace: 5}, spec: {rules: [{backendRefs: [{name: s, port: 1, namespace: x}]}]}}",
+    );
+    expect(problems(elsewhere)).toEqual(["metadata.namespace: must be a string, not the number 5"]);
   });
 });

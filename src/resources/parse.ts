@@ -9,8 +9,10 @@ import { type Ingress, ingressClassName, ingressSpecSchema, parseIngress } from 
 import { type IngressClass, ingressClassSpecSchema, parseIngressClass } from "./ingressclass.ts";
 import { KINDS, type Kind, metadataSchema, type ObjectRef, type RawMetadata } from "./metadata.ts";
 import { describeIssue, type Problem, problemsOf } from "./problem.ts";
+import { independentOf, salvage } from "./salvage.ts";
 import { parseSecret, secretSchema, TLS_SECRET_TYPE, type TlsSecret } from "./secret.ts";
 import { parseService, type Service, serviceSpecSchema } from "./service.ts";
+import { nearestName } from "./spelling.ts";
 import { parseUwsgiRoute, type UwsgiRoute, uwsgiRouteSpecSchema } from "./uwsgiroute.ts";
 
 export type Resource = EndpointSlice | Ingress | IngressClass | Service | TlsSecret | UwsgiRoute;
@@ -18,8 +20,14 @@ export type Resource = EndpointSlice | Ingress | IngressClass | Service | TlsSec
 export type ParseResult =
   | { readonly type: "object"; readonly object: Resource }
   | InvalidResult
-  /** A kind that we do not read. */
-  | { readonly type: "ignored" };
+  | IgnoredResult;
+
+/** A kind that we do not read. */
+export interface IgnoredResult {
+  readonly type: "ignored";
+  /** One that it looks like a slip of. */
+  readonly meant?: Kind;
+}
 
 export interface InvalidResult {
   readonly type: "invalid";
@@ -28,9 +36,11 @@ export interface InvalidResult {
   /** So that a bad object of another class can be left alone like a good one. */
   readonly className?: string;
   readonly problems: readonly Problem[];
+  /** What could be read in spite of the problems: to find more of them in, never to serve. */
+  readonly partial?: Resource;
 }
 
-const IGNORED: ParseResult = { type: "ignored" };
+const IGNORED: IgnoredResult = { type: "ignored" };
 const header = z.object({ apiVersion: z.string().min(1), kind: z.string().min(1) });
 
 interface KindReader {
@@ -70,7 +80,7 @@ export function parseObject(raw: unknown): ParseResult {
   if (!head.success) return { type: "invalid", problems: problemsOf(head.error) };
   const { apiVersion, kind } = head.data;
   const reader = readerFor(apiVersion, kind);
-  if (reader === "ignore") return IGNORED;
+  if (reader === "ignore") return ignored(apiVersion, kind);
   const ref = refOf(raw, kind as Kind);
   if (reader === undefined || reader.apiVersion !== apiVersion) {
     const message =
@@ -78,11 +88,23 @@ export function parseObject(raw: unknown): ParseResult {
     return invalid(raw, ref, [{ field: reader === undefined ? "kind" : "apiVersion", message }]);
   }
   if (kind === "Secret" && (raw as { type?: unknown }).type !== TLS_SECRET_TYPE) return IGNORED;
-  const body = reader.schema.safeParse(raw, { error: describeIssue });
-  if (!body.success) return invalid(raw, ref, problemsOf(body.error));
+  const { object, problems } = readBody(raw, reader);
+  if (problems.length > 0) return invalid(raw, ref, problems, object);
+  return { type: "object", object: object! };
+}
+
+/** The object, where it can be made out, and all that is wrong with it: one mistake hides no other. */
+function readBody(raw: unknown, reader: KindReader): { object?: Resource; problems: readonly Problem[] } {
   const problems: Problem[] = [];
-  const object = reader.read((body.data as { metadata: RawMetadata }).metadata, body.data as never, problems);
-  return problems.length === 0 ? { type: "object", object } : invalid(raw, ref, problems);
+  const read = (body: unknown) =>
+    reader.read((body as { metadata: RawMetadata }).metadata, body as never, problems);
+  const body = reader.schema.safeParse(raw, { error: describeIssue });
+  if (body.success) return { object: read(body.data), problems };
+  const refused = problemsOf(body.error);
+  const rest = salvage(raw, reader.schema, body.error);
+  if (rest === undefined) return { problems: refused };
+  const object = read(rest.body);
+  return { object, problems: [...refused, ...independentOf(rest.removed, problems)] };
 }
 
 /** The objects of one document: itself, or the items of a `List` kind. An empty document holds none. */
@@ -104,6 +126,14 @@ function readerFor(apiVersion: string, kind: string): KindReader | "ignore" | un
   return ours || formerly || kind === "UwsgiRoute" ? reader : "ignore";
 }
 
+function ignored(apiVersion: string, kind: string): IgnoredResult {
+  const group = groupOf(apiVersion);
+  const kinds = KINDS.filter((each) => group === groupOf(READERS[each].apiVersion));
+  // Found by name, it is a kind of another group.
+  const meant = kinds.includes(kind as Kind) ? undefined : nearestName(kind, kinds);
+  return meant === undefined ? IGNORED : { type: "ignored", meant };
+}
+
 function groupOf(apiVersion: string): string {
   const slash = apiVersion.indexOf("/");
   return slash < 0 ? "" : apiVersion.slice(0, slash);
@@ -117,7 +147,12 @@ function refOf(raw: unknown, kind: Kind): ObjectRef | undefined {
   return { kind, namespace: typeof namespace === "string" ? namespace : "default", name };
 }
 
-function invalid(raw: unknown, ref: ObjectRef | undefined, problems: readonly Problem[]): InvalidResult {
+function invalid(
+  raw: unknown,
+  ref: ObjectRef | undefined,
+  problems: readonly Problem[],
+  partial?: Resource,
+): InvalidResult {
   const { kind, metadata, spec } = raw as {
     kind?: unknown;
     metadata?: { annotations?: unknown } | null;
@@ -130,5 +165,6 @@ function invalid(raw: unknown, ref: ObjectRef | undefined, problems: readonly Pr
     ...(ref === undefined ? {} : { ref }),
     ...(className === undefined ? {} : { className }),
     problems,
+    ...(partial === undefined ? {} : { partial }),
   };
 }

@@ -78,16 +78,6 @@ export class Endpoint {
     this.outForMs = health.failTimeoutMs;
     this.stats.ejected = true;
   }
-
-  /** For `/routes`. */
-  describe(): { address: string; inFlight: number; recentFailures: number; draining: boolean } {
-    return {
-      address: this.address,
-      inFlight: this.inFlight,
-      recentFailures: this.fails,
-      draining: !this.current,
-    };
-  }
 }
 
 export class EndpointRegistry {

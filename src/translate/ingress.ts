@@ -57,7 +57,11 @@ function placer(ingress: Ingress, part: RouteTranslation) {
     backendField: string,
     suffix: string,
   ): void => {
-    const claim: Claim = { ...at, wildcardDepth: at.host.startsWith("*.") ? "one" : "any" };
+    const claim: Claim = {
+      ...at,
+      wildcardDepth: at.host.startsWith("*.") ? "one" : "any",
+      purpose: JSON.stringify(backend),
+    };
     const won = part.claim(claim, field);
     const found = resolveBackend(backend, namespace, backendField, part);
     if (!won) return;

@@ -53,21 +53,25 @@ export class RouteTranslation {
     this.#file = file;
   }
 
-  /** Whether the claim is ours now. `field` is where the object makes it. */
+  /**
+   * Whether the claim is ours now. `field` is where the object makes it. False too, and no problem, where the object has it for the same
+   * purpose already: `/foo` and `/foo/` are one prefix.
+   */
   claim(claim: Claim, field: string): boolean {
     const holder = this.translation.hosts.claim(claim, this);
     if (holder === undefined) {
       this.#won++;
       return true;
     }
+    if (holder.owner === this && holder.purpose === claim.purpose) return false;
     this.#lost++;
-    this.#problems.push({ field, reason: "Conflicted", message: this.#conflict(claim, holder) });
+    this.#problems.push({ field, reason: "Conflicted", message: this.#conflict(claim, holder.owner) });
     return false;
   }
 
   /** Whether the object serves that host and path already, by an earlier rule. */
-  serves(claim: Claim): boolean {
-    return this.translation.hosts.holder(claim) === this;
+  serves(claim: Omit<Claim, "purpose">): boolean {
+    return this.translation.hosts.holder(claim)?.owner === this;
   }
 
   #conflict(claim: Claim, holder: RouteTranslation): string {

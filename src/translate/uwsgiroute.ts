@@ -39,7 +39,7 @@ function translateRule(rule: UwsgiRouteRule, context: RuleContext, part: RouteTr
   const { id, serverName, field } = context;
   const won = rule.matches.map((path, i) =>
     context.hosts
-      .map((host): Claim => ({ host, path, wildcardDepth: "any" }))
+      .map((host): Claim => ({ host, path, wildcardDepth: "any", purpose: id }))
       .filter((claim) => part.claim(claim, `${field}.matches[${i}]`)),
   );
   if (rule.action.type === "static") {

@@ -201,10 +201,28 @@ describe("a worker that dies", () => {
     });
   });
 
+  test("again and again after it served: is replaced in under a second each time", async () => {
+    const running = run();
+    const port = await serving(running, "v1");
+    let victim = (await bothWorkers(port, "v1"))[0]!;
+    for (let death = 1; death <= 7; death++) {
+      process.kill(victim, "SIGKILL");
+      const begun = performance.now();
+      const pids = await bothWorkers(port, "v1", [victim]);
+      expect(performance.now() - begun).toBeLessThan(1000);
+      victim = pids.at(-1)!;
+    }
+  }, 15_000);
+
   test("again and again: at once, then with growing pauses up to a bound", () => {
-    expect([0, 1, 2, 3, 4, 5, 6, 9, 10, 11, 1000].map(restartDelayMs)).toEqual([
-      ...[0, 0, 50, 100, 200, 400, 800, 6400, 10_000, 10_000, 10_000],
-    ]);
+    const delays = (count: number, hasServed: boolean) => {
+      const found: number[] = [];
+      while (found.length < count) found.push(restartDelayMs(found.at(-1), hasServed));
+      return found;
+    };
+    expect(delays(6, true)).toEqual([0, 50, 100, 200, 250, 250]);
+    expect(delays(11, false)).toEqual([0, 50, 100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000]);
+    expect(restartDelayMs(10_000, true)).toBe(250);
   });
 });
 

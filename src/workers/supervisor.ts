@@ -13,10 +13,13 @@ import type { ApplyResult, DataPlanes } from "./data-plane.ts";
 import { WORKER_VARIABLE } from "./worker.ts";
 import { WorkerProcess } from "./worker-process.ts";
 
-/** A worker that served this long before it died is replaced without a pause, whatever was before. */
+/** A worker that lived this long before it died is replaced without a pause, whatever was before. */
 const STABLE_AFTER_MS = 10_000;
 const FIRST_RESTART_DELAY_MS = 50;
-const MAX_RESTART_DELAY_MS = 10_000;
+/** For a worker that served: it will again, and is missed until then. */
+const MAX_DELAY_AFTER_SERVING_MS = 250;
+/** For one that died before it listened, which the next is likely to do as well. */
+const MAX_DELAY_AFTER_START_MS = 10_000;
 /** After the drain's own bound, for workers that do not come to an end by themselves. */
 const KILL_AFTER_DRAIN_MS = 2000;
 
@@ -44,16 +47,18 @@ export function forkSelf(number: number): ChildProcess {
   });
 }
 
-/** No pause after the first death, then 50 ms, doubling up to 10 s. */
-export function restartDelayMs(deathsInARow: number): number {
-  if (deathsInARow <= 1) return 0;
-  return Math.min(FIRST_RESTART_DELAY_MS * 2 ** (deathsInARow - 2), MAX_RESTART_DELAY_MS);
+/** No pause after the first death in a row, then 50 ms, doubling up to a bound. `lastMs`: what it was the last time. */
+export function restartDelayMs(lastMs: number | undefined, hasServed: boolean): number {
+  if (lastMs === undefined) return 0;
+  const longest = hasServed ? MAX_DELAY_AFTER_SERVING_MS : MAX_DELAY_AFTER_START_MS;
+  return Math.min(Math.max(2 * lastMs, FIRST_RESTART_DELAY_MS), longest);
 }
 
 export class Supervisor implements DataPlanes {
   readonly #options: SupervisorOptions;
   readonly #workers = new Map<number, WorkerProcess>();
-  readonly #deathsInARow = new Map<number, number>();
+  /** The last pause before a restart, by worker. */
+  readonly #delaysMs = new Map<number, number>();
   readonly #restarts = new Set<ReturnType<typeof setTimeout>>();
   #accepted: Snapshot | undefined;
   /** Being handed over now. */
@@ -172,9 +177,8 @@ export class Supervisor implements DataPlanes {
       return;
     }
     const wasStable = this.#options.monotonicMs() - startedMs >= STABLE_AFTER_MS;
-    const deaths = wasStable ? 1 : (this.#deathsInARow.get(number) ?? 0) + 1;
-    this.#deathsInARow.set(number, deaths);
-    const delayMs = restartDelayMs(deaths);
+    const delayMs = restartDelayMs(wasStable ? undefined : this.#delaysMs.get(number), worker.hasServed);
+    this.#delaysMs.set(number, delayMs);
     this.#options.log.error({ worker: number, pid: worker.pid, code, signal, delayMs }, "worker died");
     this.#options.onRestart();
     this.#restartAfter(delayMs, number);

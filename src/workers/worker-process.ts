@@ -55,6 +55,8 @@ export class WorkerProcess {
   /** It was told to listen. */
   told = false;
   serving = false;
+  /** It came to listen, whatever became of it. */
+  hasServed = false;
   lastReport: WorkerReport | undefined;
 
   constructor(number: number, child: ChildProcess, events: WorkerEvents) {
@@ -146,7 +148,7 @@ export class WorkerProcess {
         this.#offers.shift()?.answered({ type: "nack", reason: message.reason });
         break;
       case "listening":
-        this.serving = true;
+        this.serving = this.hasServed = true;
         this.#events.listening(message.addresses);
         break;
       case "cannot-listen":

@@ -54,6 +54,28 @@ describe("a file", () => {
     expect(content.faults).toEqual([]);
   });
 
+  test("may hold several JSON objects one after the other", async () => {
+    const object = (name: string) => ({
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name, annotations: { a: '}{"\\\\' } },
+      spec: {},
+    });
+    const text = `${JSON.stringify(object("a"), null, 2)}\n${JSON.stringify(object("b"))}${JSON.stringify({ kind: "List", items: [object("c")] })}\n\n`;
+    const content = await parse(text, EMPTY_CONTENT, "json");
+    expect(names(content)).toEqual(["a", "b", "c"]);
+    expect(content.faults).toEqual([]);
+    const again = await parse(`${text}${JSON.stringify(object("d"))}`, content, "json");
+    expect(names(again)).toEqual(["a", "b", "c", "d"]);
+    expect(again.entries[0]).toBe(content.entries[0]!);
+    for (const bad of ["{\n}\n{", "{} }", "{} x", '{} {"a": "', "[1] ]{}"]) {
+      const { entries, faults } = await parse(bad, EMPTY_CONTENT, "json");
+      expect([entries, faults.length]).toEqual([[], 1]);
+      expect(faults[0]!.message).toBe("does not parse: not valid JSON");
+    }
+    expect((await parse("{\n}\n{", EMPTY_CONTENT, "json")).faults[0]!.line).toBe(3);
+  });
+
   test("may be JSON", async () => {
     const object = (name: string) => ({ apiVersion: "v1", kind: "Service", metadata: { name }, spec: {} });
     const one = await parse(JSON.stringify(object("a")), EMPTY_CONTENT, "json");

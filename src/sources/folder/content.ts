@@ -1,7 +1,13 @@
 import { type ObjectRef, refKey } from "../../resources/metadata.ts";
-import { type InvalidResult, openLists, parseObject, type Resource } from "../../resources/parse.ts";
+import {
+  type IgnoredResult,
+  type InvalidResult,
+  openLists,
+  parseObject,
+  type Resource,
+} from "../../resources/parse.ts";
 import type { Problem } from "../../resources/problem.ts";
-import { DocumentError, readJson, readYaml, splitDocuments } from "./documents.ts";
+import { type Chunk, DocumentError, readJson, readYaml, splitDocuments } from "./documents.ts";
 import type { TimeSlice } from "./time-slice.ts";
 
 /** What a file holds, after parsing. */
@@ -10,6 +16,8 @@ export interface FileContent {
   readonly entries: readonly Entry[];
   /** What cannot be laid at one object's door. While there is any, objects that the file held before stay. */
   readonly faults: readonly Fault[];
+  /** What is left out of account, and may not be meant to be. */
+  readonly warnings: readonly Fault[];
   readonly documents: ParsedDocuments;
 }
 
@@ -30,6 +38,7 @@ type ParsedDocuments = ReadonlyMap<string, ParsedDocument>;
 interface ParsedDocument {
   readonly entries: readonly Entry[];
   readonly faults: readonly DocumentFault[];
+  readonly warnings: readonly DocumentFault[];
   /** The items of a `List`, by their JSON: a list is one document, whose text changes with any of them. */
   readonly items: ReadonlyMap<string, Parsed>;
 }
@@ -40,12 +49,12 @@ interface DocumentFault {
   readonly offset?: number | undefined;
 }
 
-type Parsed = Entry | { readonly fault: string } | { readonly ignored: true };
+type Parsed = Entry | { readonly fault: string } | { readonly ignored: true; readonly warning?: string };
 
 /** A second look at a well-formed object: problems that make it unacceptable here. */
 export type Accept = (object: Resource) => readonly Problem[];
 
-export const EMPTY_CONTENT: FileContent = { entries: [], faults: [], documents: new Map() };
+export const EMPTY_CONTENT: FileContent = { entries: [], faults: [], warnings: [], documents: new Map() };
 
 export interface ParseContext {
   readonly accept: Accept;
@@ -62,18 +71,21 @@ export async function parseContent(
   const documents = new Map<string, ParsedDocument>();
   const entries: Entry[] = [];
   const faults: Fault[] = [];
+  const warnings: Fault[] = [];
   for (const chunk of format === "json" ? [{ text, offset: 0 }] : splitDocuments(text)) {
     const known = before.documents.get(chunk.text);
     const document = known ?? (await parseDocument(chunk.text, format, before.documents, context));
     documents.set(chunk.text, document);
     for (const entry of document.entries) entries.push(entry);
-    for (const { message, offset } of document.faults) {
-      if (offset === undefined) faults.push({ message });
-      else faults.push({ line: lineAt(text, chunk.offset + offset), message });
-    }
+    for (const fault of document.faults) faults.push(inFile(fault, chunk, text));
+    for (const warning of document.warnings) warnings.push(inFile(warning, chunk, text));
     if (context.slice.isOver()) await context.slice.pause();
   }
-  return { entries, faults, documents };
+  return { entries, faults, warnings, documents };
+}
+
+function inFile({ message, offset }: DocumentFault, chunk: Chunk, text: string): Fault {
+  return offset === undefined ? { message } : { line: lineAt(text, chunk.offset + offset), message };
 }
 
 async function parseDocument(
@@ -84,20 +96,22 @@ async function parseDocument(
 ): Promise<ParsedDocument> {
   // Parsed strings are views of the text they were cut from: of a copy, or one document would hold its whole file.
   const values = readObjects(Buffer.from(text).toString(), format);
-  if (!Array.isArray(values)) return { entries: [], faults: [values], items: new Map() };
+  if (!Array.isArray(values)) return { entries: [], faults: [values], warnings: [], items: new Map() };
   const known = values.length > 1 ? itemsOf(before) : undefined;
   const items = new Map<string, Parsed>();
   const entries: Entry[] = [];
   const faults: DocumentFault[] = [];
+  const warnings: DocumentFault[] = [];
   for (const value of values) {
     const key = known && JSON.stringify(value);
     const parsed = (key && known?.get(key)) || parseEntry(value, accept);
     if (key) items.set(key, parsed);
     if ("fault" in parsed) faults.push({ message: parsed.fault, offset: 0 });
     else if (!("ignored" in parsed)) entries.push(parsed);
+    else if (parsed.warning !== undefined) warnings.push({ message: parsed.warning, offset: 0 });
     if (slice.isOver()) await slice.pause();
   }
-  return { entries, faults, items };
+  return { entries, faults, warnings, items };
 }
 
 /** The raw objects of a document, or why there are none. Text from outside may break a parser in any way. */
@@ -117,11 +131,25 @@ function itemsOf(documents: ParsedDocuments): ReadonlyMap<string, Parsed> {
 
 function parseEntry(raw: unknown, accept: Accept): Parsed {
   const result = parseObject(raw);
-  if (result.type === "ignored") return { ignored: true };
+  if (result.type === "ignored") return ignoredEntry(raw, result);
   if (result.type === "object") return acceptedEntry(result.object, accept);
-  if (result.ref !== undefined) return { key: refKey(result.ref), ref: result.ref, invalid: result };
+  if (result.ref !== undefined) return invalidEntry(result, result.ref, accept);
   const { field, message } = result.problems[0]!;
   return { fault: `holds something that is not a Kubernetes object: ${field} ${message}`.replace("  ", " ") };
+}
+
+function ignoredEntry(raw: unknown, { meant }: IgnoredResult): Parsed {
+  if (meant === undefined) return { ignored: true };
+  const { apiVersion, kind } = raw as { apiVersion: string; kind: string };
+  return {
+    ignored: true,
+    warning: `holds kind ${kind} of ${apiVersion}, which is not read: is ${meant} meant?`,
+  };
+}
+
+function invalidEntry({ partial, ...invalid }: InvalidResult, ref: ObjectRef, accept: Accept): Entry {
+  const further = partial === undefined ? [] : accept(partial);
+  return { key: refKey(ref), ref, invalid: { ...invalid, problems: [...invalid.problems, ...further] } };
 }
 
 function acceptedEntry(object: Resource, accept: Accept): Entry {

@@ -46,12 +46,57 @@ export function readYaml(text: string): unknown[] {
   });
 }
 
-/** The value of JSON text. Throws `DocumentError`, without the runtime's message: that quotes the text, Secrets too. */
+/**
+ * The values of JSON text: one, or objects one after the other, as `kubectl get -o json` and `jq` append them. Throws `DocumentError`,
+ * without the runtime's message: that quotes the text, Secrets too.
+ */
 export function readJson(text: string): unknown[] {
   try {
     return [JSON.parse(text)];
   } catch (error) {
-    const position = /position ([0-9]+)/.exec((error as Error).message)?.[1];
-    throw new DocumentError("not valid JSON", position === undefined ? undefined : Number(position));
+    const chunks = splitJson(text);
+    if (chunks.length === 1) throw new DocumentError("not valid JSON", positionIn(error));
+    return chunks.map(readJsonChunk);
   }
+}
+
+function readJsonChunk({ text, offset }: Chunk): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new DocumentError("not valid JSON", offset + (positionIn(error) ?? 0));
+  }
+}
+
+/** One runtime says it, one does not. */
+function positionIn(error: unknown): number | undefined {
+  const position = /position ([0-9]+)/.exec((error as Error).message)?.[1];
+  return position === undefined ? undefined : Number(position);
+}
+
+/** Cuts after each closing bracket that ends a value; space around a value belongs to none. */
+export function splitJson(text: string): Chunk[] {
+  const chunks: Chunk[] = [];
+  let start = 0;
+  let depth = 0;
+  let isString = false;
+  const take = (end: number) => {
+    const lead = text.slice(start, end).search(/\S/);
+    if (lead >= 0) chunks.push({ text: text.slice(start + lead, end), offset: start + lead });
+    start = end;
+  };
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (isString) {
+      if (character === "\\") at++;
+      else if (character === '"') isString = false;
+    } else if (character === '"') isString = true;
+    else if (character === "{" || character === "[") depth++;
+    else if ((character === "}" || character === "]") && --depth <= 0) {
+      depth = 0;
+      take(at + 1);
+    }
+  }
+  take(text.length);
+  return chunks.length === 0 ? [{ text, offset: 0 }] : chunks;
 }

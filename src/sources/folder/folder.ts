@@ -160,6 +160,6 @@ function sameContent(a: FileContent, b: FileContent): boolean {
   return (
     a.entries.length === b.entries.length &&
     a.entries.every((entry, i) => entry === b.entries[i]) &&
-    JSON.stringify(a.faults) === JSON.stringify(b.faults)
+    JSON.stringify([a.faults, a.warnings]) === JSON.stringify([b.faults, b.warnings])
   );
 }

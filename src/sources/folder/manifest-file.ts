@@ -48,5 +48,5 @@ export async function readManifest(
 }
 
 function faulty(before: FileContent, message: string): FileContent {
-  return { entries: [], faults: [{ message }], documents: before.documents };
+  return { entries: [], faults: [{ message }], warnings: [], documents: before.documents };
 }

@@ -4,6 +4,8 @@ import type { Entry, FileContent } from "./content.ts";
 
 /** Something wrong with a file that is no one object's problem. */
 export interface FileProblem {
+  /** A warning: all that counts is in force. Absent: an error. */
+  readonly severity?: "warning";
   readonly file: string;
   /** Counted from 1. */
   readonly line?: number;
@@ -31,6 +33,7 @@ export function mergeFiles(
   const faulty = new Set<string>();
   for (const [file, content] of files) {
     for (const fault of content.faults) merge.problems.push({ file, ...fault });
+    for (const warning of content.warnings) merge.problems.push({ file, severity: "warning", ...warning });
     if (content.faults.length > 0) faulty.add(file);
     for (const entry of content.entries) merge.add(entry, file);
   }

@@ -131,6 +131,40 @@ describe("a change is seen by its notice", () => {
     expect(followed.changes.map(ports)).toEqual([{ a: 81, b: 82 }]);
   });
 
+  test("a link further up that is swapped, and then a change in the folder that it leads to", async () => {
+    const base = join(await temporaryFolder(), "..");
+    for (const [name, port] of [
+      ["r1", 81],
+      ["r2", 82],
+    ] as const) {
+      await mkdir(join(base, name, "manifests"), { recursive: true });
+      await writeFile(join(base, name, "manifests", "a.yaml"), service("a", port));
+    }
+    await symlink("r1", join(base, "current"));
+    const followed = await follow(join(base, "current", "manifests"));
+    expect(ports(followed.source.manifests)).toEqual({ a: 81 });
+    await symlink("r2", join(base, "next"));
+    await rename(join(base, "next"), join(base, "current"));
+    expect(await followed.untilPorts({ a: 82 })).toBeLessThan(LIMIT_MS);
+    await writeFile(join(base, "r2", "manifests", "a.yaml"), service("a", 83));
+    expect(await followed.untilPorts({ a: 83 })).toBeLessThan(LIMIT_MS);
+  });
+
+  test("a folder further up that is replaced in two steps", async () => {
+    const base = join(await temporaryFolder(), "..");
+    for (const [name, port] of [
+      ["rel", 81],
+      ["rel.new", 82],
+    ] as const) {
+      await mkdir(join(base, name, "manifests"), { recursive: true });
+      await writeFile(join(base, name, "manifests", "a.yaml"), service("a", port));
+    }
+    const followed = await follow(join(base, "rel", "manifests"));
+    await rename(join(base, "rel"), join(base, "rel.old"));
+    await rename(join(base, "rel.new"), join(base, "rel"));
+    expect(await followed.untilPorts({ a: 82 })).toBeLessThan(LIMIT_MS);
+  });
+
   test("the folder swapped as a whole", async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, "a.yaml"), service("a"));
