@@ -37,6 +37,9 @@ generate: $(INSTALLED) ## Write what is made from others: the chart's CustomReso
 bench: setup ## Measure beside NGINX, uWSGI's own router and Apache (some minutes, an otherwise idle machine)
 	@exec $(BIN)/node test/bench/run.ts
 
+bench-control: setup cluster-tools ## Measure how soon a change in a cluster is served, on a real API server (some minutes)
+	@exec $(BIN)/bun test/bench/control.ts
+
 clean: ## Remove what the targets above left: caches and results, not node_modules
 	rm -rf .cache bench
 

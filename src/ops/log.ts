@@ -5,9 +5,11 @@
 
 import { type Logger, pino } from "pino";
 import type { LineSink } from "./line-sink.ts";
-import type { LogLevel } from "./options.ts";
 
 export type { Logger };
+
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** `fields` are on every line, such as `{ worker: 2 }`. Levels are pino's numbers, `time` is epoch milliseconds. */
 export function createLogger(

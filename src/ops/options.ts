@@ -11,6 +11,7 @@ import {
   positiveTime,
   whole,
 } from "./command.ts";
+import { LOG_LEVELS, type LogLevel } from "./log.ts";
 import {
   formatListenAddress,
   type ListenAddress,
@@ -27,8 +28,6 @@ import {
 } from "./route-source.ts";
 import { parseCidr } from "./trust.ts";
 
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 export const ACCESS_LOG_FORMATS = ["json", "combined"] as const;
 export type AccessLogFormat = (typeof ACCESS_LOG_FORMATS)[number];
 

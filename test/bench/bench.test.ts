@@ -1,7 +1,7 @@
 /** Proves that the benchmark reads wrk's report and the kernel's figures right, and what its ratios are. */
 import { describe, expect, test } from "bun:test";
 import { cpuUs, processTree, rssBytes } from "./proc.ts";
-import { median, medianRatio } from "./statistics.ts";
+import { median, medianRatio, quantile } from "./statistics.ts";
 import { parseReport } from "./wrk.ts";
 
 describe("wrk's report", () => {
@@ -59,4 +59,10 @@ test("medians of ratios, round by round", () => {
   expect(median([4, 1, 3, 2])).toBe(2.5);
   // A machine that got twice as slow in the last rounds does not change what the ratio is.
   expect(medianRatio([11, 22, 22], [10, 20, 20])).toBeCloseTo(1.1);
+});
+
+test("quantiles are values that were measured", () => {
+  const values = Array.from({ length: 100 }, (_, i) => 100 - i);
+  expect([quantile(values, 0.5), quantile(values, 0.99), quantile(values, 1)]).toEqual([50, 99, 100]);
+  expect(quantile([7], 0.99)).toBe(7);
 });

@@ -1,0 +1,51 @@
+import { changeEndpoints } from "../translate/endpoint-change.ts";
+import type { ObjectSet } from "../translate/objects.ts";
+import { indexObjects } from "../translate/objects.ts";
+import type { TranslateOptions } from "../translate/options.ts";
+import { type TranslateResult, translate } from "../translate/translate.ts";
+
+/** How often each way was taken, for metrics. */
+export interface TranslateCounts {
+  full: number;
+  endpointsOnly: number;
+}
+
+/** Translates again what changed: everything, or, where pods alone came and went, their upstreams. */
+export class Translator {
+  readonly counts: TranslateCounts = { full: 0, endpointsOnly: 0 };
+  readonly #options: TranslateOptions;
+  #last: TranslateResult | undefined;
+
+  constructor(options: TranslateOptions) {
+    this.#options = options;
+  }
+
+  /** `changedServices` as of the result before; `undefined` where other things changed too. */
+  translate(objects: ObjectSet, changedServices: ReadonlySet<string> | undefined): TranslateResult {
+    const last = this.#last;
+    // Where translating throws, the next change must not build on what came before.
+    this.#last = undefined;
+    const result = this.#changed(last, objects, changedServices) ?? this.#whole(objects);
+    this.#last = result;
+    return result;
+  }
+
+  #changed(
+    last: TranslateResult | undefined,
+    { objects }: ObjectSet,
+    services: ReadonlySet<string> | undefined,
+  ): TranslateResult | undefined {
+    if (last === undefined || services === undefined) return undefined;
+    const { zone } = this.#options;
+    const change = { services, index: indexObjects(objects), ...(zone === undefined ? {} : { zone }) };
+    const snapshot = changeEndpoints(last.snapshot, change);
+    if (snapshot === undefined) return undefined;
+    this.counts.endpointsOnly++;
+    return { snapshot, verdicts: last.verdicts };
+  }
+
+  #whole(objects: ObjectSet): TranslateResult {
+    this.counts.full++;
+    return translate(objects, this.#options);
+  }
+}
