@@ -68,7 +68,7 @@ export class Credentials {
     }
   }
 
-  /** Breaks off what is still under way. */
+  /** Ends the connections, once no request is under way. */
   async close(): Promise<void> {
     const all = [...this.#former, ...(this.#connections ? [this.#connections.dispatcher] : [])];
     this.#current = this.#connections = undefined;

@@ -31,6 +31,11 @@ export class Deadline {
     }, delayMs);
   }
 
+  /** As the caller's signal does. */
+  abort(): void {
+    this.#onCaller();
+  }
+
   end(): void {
     clearTimeout(this.#timer);
     this.#caller.removeEventListener("abort", this.#onCaller);

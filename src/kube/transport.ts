@@ -30,6 +30,7 @@ export class Transport {
   readonly #credentials: Credentials;
   readonly #clock: Clock;
   readonly #limits: TransportLimits;
+  readonly #underWay = new Set<Deadline>();
 
   constructor(credentials: Credentials, clock: Clock, limits: TransportLimits) {
     this.#credentials = credentials;
@@ -37,8 +38,10 @@ export class Transport {
     this.#limits = limits;
   }
 
-  close(): Promise<void> {
-    return this.#credentials.close();
+  /** Breaks off what is under way. Requests first: a dispatcher that is closing already would let them go on. */
+  async close(): Promise<void> {
+    for (const deadline of this.#underWay) deadline.abort();
+    await this.#credentials.close();
   }
 
   json(call: Call, signal: AbortSignal): Promise<unknown> {
@@ -60,6 +63,7 @@ export class Transport {
     read: (response: Response, deadline: Deadline) => Promise<T>,
   ): Promise<T> {
     const deadline = new Deadline(signal, this.#limits.requestTimeoutMs);
+    this.#underWay.add(deadline);
     try {
       const access = await beforeAbort(this.#credentials.access(), deadline.signal);
       const response = await this.#fetch(call, access, deadline.signal);
@@ -69,8 +73,9 @@ export class Transport {
       const retryAfter = response.headers.get("retry-after");
       throw errorOfAnswer(subjectOf(call), response.status, body, retryAfter, this.#clock.epochMs());
     } catch (error) {
-      throw this.#failure(call, error, signal, deadline);
+      throw this.#failure(call, error, deadline);
     } finally {
+      this.#underWay.delete(deadline);
       deadline.end();
     }
   }
@@ -94,11 +99,11 @@ export class Transport {
     });
   }
 
-  #failure(call: Call, error: unknown, signal: AbortSignal, deadline: Deadline): KubeError {
+  #failure(call: Call, error: unknown, deadline: Deadline): KubeError {
     if (error instanceof KubeError) return error;
     const subject = subjectOf(call);
-    if (signal.aborted) return new KubeError(0, "", `${subject}: given up`);
     if (deadline.isOver) return new KubeError(0, "", `${subject}: no answer in time`);
+    if (deadline.signal.aborted) return new KubeError(0, "", `${subject}: given up`);
     return new KubeError(0, "", `${subject}: ${describeFailure(error)}`);
   }
 }

@@ -16,7 +16,7 @@ export interface Ingress extends Named {
   readonly forwarding: Forwarding;
 }
 
-const CLASS_ANNOTATION = "kubernetes.io/ingress.class";
+export const CLASS_ANNOTATION = "kubernetes.io/ingress.class";
 
 export interface IngressRule {
   /** `""`: any host. A wildcard stands for exactly one label. */

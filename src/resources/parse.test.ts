@@ -376,6 +376,15 @@ describe("what leads to endpoints", () => {
   });
 });
 
+describe("metadata", () => {
+  test("an API server's generation is kept", () => {
+    const service = (generation: string) =>
+      read(`{apiVersion: v1, kind: Service, metadata: {name: s${generation}}, spec: {}}`);
+    expect(service(", generation: 7")).toMatchObject({ object: { generation: 7 } });
+    expect(service("")).not.toHaveProperty("object.generation");
+  });
+});
+
 describe("Secret", () => {
   const text = "c2VjcmV0";
   const secret = (data: string) =>
@@ -395,6 +404,19 @@ describe("Secret", () => {
       expect(shown).not.toContain('secret"');
       expect(shown).not.toContain("plain");
     }
+  });
+
+  test("its data is compared by value", () => {
+    const data = (values: string) => {
+      const result = secret(`data: {${values}}`);
+      if (result.type !== "object" || result.object.kind !== "Secret") throw new Error("not read");
+      return result.object.data;
+    };
+    const pair = data(`tls.key: ${text}, tls.crt: ${text}`);
+    expect(pair.equals(data(`tls.crt: ${text}, tls.key: ${text}`))).toBe(true);
+    expect(pair.equals(data(`tls.key: ${text}, tls.crt: AAAA`))).toBe(false);
+    expect(pair.equals(data(`tls.key: ${text}, other: ${text}`))).toBe(false);
+    expect(pair.equals(data(`tls.key: ${text}`))).toBe(false);
   });
 
   test("its mistakes are told without its data", () => {

@@ -34,6 +34,11 @@ export class SecretData {
     return this.#values.get(key);
   }
 
+  equals(other: SecretData): boolean {
+    if (this.#values.size !== other.#values.size) return false;
+    return [...this.#values].every(([key, value]) => other.#values.get(key)?.equals(value) ?? false);
+  }
+
   toJSON(): string {
     return "[secret]";
   }

@@ -15,6 +15,9 @@ const BUN_ALLOWED = /^(src\/(net|content)\/|cmd\/proxy\.ts$)/;
 const PROXY_MAIN = "cmd/proxy.ts";
 const CLUSTER_CLIENT = "@kubernetes/client-node";
 const KUBE_CONTRACT = "src/kube/api.ts";
+/** Its only importer, and who may speak to the API server through it. */
+const CLUSTER_FOLDER = "src/kube/";
+const CLUSTER_SPEAKERS = /^(src\/(kube|sources\/kube|status)\/|cmd\/controller\.ts$)/;
 const MAX_LINES = 400;
 
 export interface Violation {
@@ -40,6 +43,9 @@ function importViolations(file: SourceFacts): Violation[] {
   for (const specifier of file.imports) {
     if (!specifier.startsWith(".")) {
       if (PURE.includes(from) && INPUT_AND_OUTPUT.test(specifier)) refuse(`${from} is pure: ${specifier}`);
+      if (isClusterClient(specifier) && !file.path.startsWith(CLUSTER_FOLDER)) {
+        refuse(`only kube imports ${CLUSTER_CLIENT}: ${specifier}`);
+      }
       continue;
     }
     const target = resolved(file.path, specifier);
@@ -47,6 +53,9 @@ function importViolations(file: SourceFacts): Violation[] {
     if (!target.endsWith(".ts")) refuse(`imports end with .ts: ${specifier}`);
     if (isTest(target)) refuse(`imports a test: ${target}`);
     if (target.startsWith("cmd/")) refuse(`nothing imports cmd: ${target}`);
+    if (target.startsWith(CLUSTER_FOLDER) && !CLUSTER_SPEAKERS.test(file.path)) {
+      refuse(`kube is for sources/kube, status and cmd/controller only: ${target}`);
+    }
     if (LEAVES.includes(from) && to !== from) refuse(`${from} is a leaf: ${target}`);
     if (from === "translate" && !TRANSLATE_SEES.includes(to)) {
       refuse(`translate sees resources and snapshot only: ${target}`);
@@ -85,12 +94,16 @@ function reachabilityViolations(files: readonly SourceFacts[]): Violation[] {
     reached.add(path);
     for (const specifier of file.imports) {
       if (specifier.startsWith(".")) pending.push(resolved(path, specifier));
-      else if (specifier === CLUSTER_CLIENT || specifier.startsWith(`${CLUSTER_CLIENT}/`)) {
+      else if (isClusterClient(specifier)) {
         found.push({ path, message: `${PROXY_MAIN} reaches ${CLUSTER_CLIENT} here` });
       }
     }
   }
   return found;
+}
+
+function isClusterClient(specifier: string): boolean {
+  return specifier === CLUSTER_CLIENT || specifier.startsWith(`${CLUSTER_CLIENT}/`);
 }
 
 /** `http1` for `src/http1/body.ts` and `sources` for `src/sources/folder/watch.ts`; `cmd` for the mains. */

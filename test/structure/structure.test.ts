@@ -88,10 +88,19 @@ describe("the checker", () => {
       files: {
         "cmd/proxy.ts": 'import "../src/proxy/a.ts";\n',
         "src/proxy/a.ts": 'export * from "../sources/kube/b.ts";\n',
-        "src/sources/kube/b.ts":
+        "src/sources/kube/b.ts": 'export * from "../../kube/c.ts";\n',
+        "src/kube/c.ts":
           'import type { KubeConfig } from "@kubernetes/client-node";\nexport type C = KubeConfig;\n',
       },
-      told: "src/sources/kube/b.ts: cmd/proxy.ts reaches @kubernetes/client-node here",
+      told: "src/kube/c.ts: cmd/proxy.ts reaches @kubernetes/client-node here",
+    },
+    "the cluster's client outside its folder": {
+      files: { "src/status/a.ts": 'import "@kubernetes/client-node/dist/config.js";\n' },
+      told: "src/status/a.ts: only kube imports @kubernetes/client-node: @kubernetes/client-node/dist/config.js",
+    },
+    "the API server behind the back of its speakers": {
+      files: { "src/reconcile/a.ts": 'import type { A } from "../kube/api.ts";\nexport type B = A;\n' },
+      told: "src/reconcile/a.ts: kube is for sources/kube, status and cmd/controller only: src/kube/api.ts",
     },
     "an import without its ending": {
       files: { "src/proxy/a.ts": 'import "./b.js";\n' },
