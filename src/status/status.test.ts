@@ -1,97 +1,25 @@
 /**
- * Proves the folder as a whole: verdicts, proxies and addresses in, statuses and events out; by one of two controllers; untouched where
- * nothing changed or nothing is ours. Time and the API server are simulated.
+ * Proves the folder as a whole: verdicts, proxies and addresses in, statuses and events out, and untouched where nothing changed or nothing
+ * is ours. Time and the API server are simulated.
  */
 import { describe, expect, test } from "bun:test";
-import type { Condition, Verdict } from "../translate/verdict.ts";
-import { MemoryApi } from "./memory-api.fixture.ts";
-import { field, list, observe } from "./observed.ts";
-import { objectPath, type StatusKind, type StatusRef } from "./paths.ts";
-import { SimulatedTime, seededRandom } from "./simulated-time.fixture.ts";
-import { type Publish, type Status, startStatus } from "./status.ts";
+import { field } from "./observed.ts";
+import { objectPath } from "./paths.ts";
+import {
+  ADDRESS,
+  INVALID,
+  ingress,
+  MISSING,
+  OK,
+  proxyAt,
+  ref,
+  route,
+  SERVICE,
+  SERVING,
+  setUp,
+  verdict,
+} from "./status.fixture.ts";
 import { NO_PROXY_GRACE_MS, RECHECK_MS, RETELL_MS } from "./status-keeper.ts";
-
-const route = ref("UwsgiRoute", "app");
-const ingress = ref("Ingress", "site");
-const ADDRESS = { ip: "192.0.2.1" };
-const FIXED: Publish = { type: "addresses", addresses: [ADDRESS] };
-const SERVICE: Publish = { type: "service", namespace: "gw", name: "gw" };
-const OK: readonly Condition[] = [
-  { type: "Accepted", status: "True", reason: "Accepted", message: "the object is in force" },
-  { type: "ResolvedRefs", status: "True", reason: "ResolvedRefs", message: "every backend was found" },
-];
-const MISSING: readonly Condition[] = [
-  OK[0]!,
-  { type: "ResolvedRefs", status: "False", reason: "BackendNotFound", message: "no Service web/x" },
-];
-const INVALID: readonly Condition[] = [
-  { type: "Accepted", status: "False", reason: "Invalid", message: "spec.rules is required" },
-];
-
-function ref(kind: StatusKind, name: string): StatusRef {
-  return { kind, namespace: "web", name };
-}
-
-function verdict(of: StatusRef, conditions = OK, generation = 1): Verdict {
-  return { ref: of, generation, conditions, problems: [] };
-}
-
-interface Controller extends Status {
-  readonly log: string[];
-}
-
-/** A cluster with a route and an Ingress. */
-function setUp() {
-  const time = new SimulatedTime();
-  const api = new MemoryApi();
-  const add = (of: StatusRef, more: { generation?: number; status?: unknown } = {}) => {
-    const { generation = 1, ...rest } = more;
-    const metadata = { name: of.name, namespace: "web", uid: `uid-${of.name}`, generation };
-    api.put(objectPath(of), { metadata, spec: {}, ...rest });
-  };
-  add(route);
-  add(ingress);
-  const start = (identity = "a", publish: Publish = FIXED): Controller => {
-    const log: string[] = [];
-    const status = startStatus({
-      api,
-      identity,
-      leaseNamespace: "gw",
-      leaseName: "gw",
-      publish,
-      routeState: (of) => {
-        const object = api.peek(objectPath(of));
-        return object && observe(object);
-      },
-      timers: time,
-      random: seededRandom(1),
-      epochMs: () => Date.UTC(2030, 0, 1) + time.monotonicMs(),
-      log: {
-        info: (_: unknown, message: string) => log.push(message),
-        warn: (_: unknown, message: string) => log.push(message),
-      } as never,
-    });
-    return { ...status, log };
-  };
-  const statusOf = (of: StatusRef) => api.peek(objectPath(of))!.status;
-  /** `Accepted=True/Accepted` and so on. */
-  const conditions = (of = route) =>
-    list(field(statusOf(of), "conditions")).map(
-      (each) => `${field(each, "type")}=${field(each, "status")}/${field(each, "reason")}`,
-    );
-  const balancer = (of = ingress) => field(field(statusOf(of), "loadBalancer"), "ingress");
-  const events = () =>
-    api.paths("/api/v1/namespaces/web/events/").map((path) => {
-      const { type, reason, involvedObject } = api.peek(path)!;
-      return `${field(involvedObject, "name")} ${type} ${reason}`;
-    });
-  const writes = () =>
-    api.calls.filter(({ path, verb }) => verb === "patch" && !path.includes("/events/")).length;
-  return { time, api, add, start, statusOf, conditions, balancer, events, writes };
-}
-
-const SERVING = ["Accepted=True/Accepted", "ResolvedRefs=True/ResolvedRefs", "Programmed=True/Programmed"];
-const proxyAt = (ackedVersion: string) => [{ name: "p", ackedVersion }];
 
 describe("status", () => {
   test("of what serves: conditions on the route, the address on the Ingress", async () => {
@@ -342,65 +270,6 @@ describe("an object that leaves our classes", () => {
     await time.advance(RECHECK_MS);
     expect(writes()).toBe(before);
     expect(a.report().writer.gone).toBe(0);
-    await a.close();
-  });
-});
-
-describe("two controllers", () => {
-  test("one writes; the other goes on where it stops, midway in a burst", async () => {
-    const { time, api, start, add, conditions } = setUp();
-    const routes = Array.from({ length: 400 }, (_, i) => ref("UwsgiRoute", `r${i}`));
-    for (const each of routes) add(each);
-    const [a, b] = [start("a"), start("b")];
-    for (const each of [a, b]) {
-      each.update({ verdicts: routes.map((of) => verdict(of)), version: "v1" });
-      each.proxies(proxyAt("v1"));
-    }
-    await time.advance(2000);
-    const [leader, other] = a.report().isLeader ? [a, b] : [b, a];
-    expect(other.report().writer.written).toBe(0);
-    const half = leader.report().writer.written;
-    expect(half).toBeGreaterThan(100);
-    expect(half).toBeLessThan(400);
-    const closed = leader.close();
-    expect(leader.report().isLeader).toBe(false);
-    await closed;
-    await time.advance(15_000);
-    expect(leader.report().writer.written).toBe(half);
-    expect(other.report()).toMatchObject({ isLeader: true, queueLength: 0 });
-    expect(routes.filter((each) => conditions(each).join() !== SERVING.join())).toEqual([]);
-    // Each was written once, by whichever.
-    const patched = api.calls.filter(({ verb, path }) => verb === "patch" && path.includes("/uwsgiroutes/"));
-    expect(patched.length).toBeLessThanOrEqual(404);
-    await other.close();
-    expect(time.timersRunning).toBe(0);
-  });
-
-  test("a leader that cannot renew stops writing before another begins", async () => {
-    const { time, api, start, conditions } = setUp();
-    const a = start("a");
-    a.update({ verdicts: [verdict(route)], version: "v1" });
-    a.proxies(proxyAt("v1"));
-    await time.advance(1000);
-    api.before = ({ path }) => {
-      if (path.includes("/leases/")) throw new Error("unreachable");
-    };
-    await time.advance(11_000);
-    expect(a.report().isLeader).toBe(false);
-    const calls = api.calls.filter(({ path }) => !path.includes("/leases/")).length;
-    a.update({ verdicts: [verdict(route, MISSING)], version: "v2" });
-    await time.advance(5000);
-    expect(api.calls.filter(({ path }) => !path.includes("/leases/"))).toHaveLength(calls);
-    api.before = () => {};
-    await time.advance(5000);
-    expect(a.report().isLeader).toBe(true);
-    expect(conditions()[1]).toBe("ResolvedRefs=False/BackendNotFound");
-    expect(a.log).toEqual([
-      "leader now: writing statuses",
-      "lease not renewed",
-      "leader no more",
-      "leader now: writing statuses",
-    ]);
     await a.close();
   });
 });
