@@ -1,5 +1,6 @@
 /** The controller's options. */
 
+import { isIP } from "node:net";
 import {
   type Environment,
   nonEmpty,
@@ -66,7 +67,7 @@ export function parseControllerOptions(
     epilogue: HELP_EPILOGUE,
   });
   addFeed(command);
-  addCluster(command, env);
+  addCluster(command);
   addStatus(command, env);
   const parsed = command.parse(argv, env);
   if (parsed.type === "print") return parsed;
@@ -111,7 +112,7 @@ function addFeed(command: ControllerCommand): void {
   );
 }
 
-function addCluster(command: ControllerCommand, env: Environment): void {
+function addCluster(command: ControllerCommand): void {
   command.add(
     "kubeconfig",
     "--kubeconfig <FILE>",
@@ -132,13 +133,7 @@ function addCluster(command: ControllerCommand, env: Environment): void {
     nonEmpty,
     "uwsgi-gateway.io/ingress-controller",
   );
-  command.add(
-    "zone",
-    "--zone <ZONE>",
-    "ours: prefer endpoints that hints keep for it",
-    nonEmpty,
-    env["ZONE"],
-  );
+  command.add("zone", "--zone <ZONE>", "ours: prefer endpoints that hints keep for it", nonEmpty);
   command.add(
     "maxSecrets",
     "--max-secrets <N>",
@@ -165,7 +160,7 @@ function addStatus(command: ControllerCommand, env: Environment): void {
     "publishAddresses",
     "--publish-address <IP|NAME>",
     "an address that goes there instead; repeatable",
-    nonEmpty,
+    publishedAddress,
     [],
     "none",
   );
@@ -183,6 +178,14 @@ function addStatus(command: ControllerCommand, env: Environment): void {
 function dnsName(text: string): string {
   if (text.length > 253 || !/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/.test(text)) {
     throw new RangeError("expected a name of lower-case letters, digits, '-' and '.'");
+  }
+  return text;
+}
+
+/** Whether it is one is known for sure where it is used; a slip is told here. */
+function publishedAddress(text: string): string {
+  if (isIP(text) === 0 && !/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/i.test(text)) {
+    throw new RangeError("expected an IP address or a host name");
   }
   return text;
 }

@@ -100,7 +100,7 @@ describe("the checker", () => {
     },
     "the API server behind the back of its speakers": {
       files: { "src/reconcile/a.ts": 'import type { A } from "../kube/api.ts";\nexport type B = A;\n' },
-      told: "src/reconcile/a.ts: kube is for sources/kube, status and cmd/controller only: src/kube/api.ts",
+      told: "src/reconcile/a.ts: kube is for sources/kube, status and controller only: src/kube/api.ts",
     },
     "an import without its ending": {
       files: { "src/proxy/a.ts": 'import "./b.js";\n' },
