@@ -14,16 +14,14 @@ export interface Fin {
   readonly lastByteAtMs: number;
   /** Requests that were sent before the FIN have not begun. */
   readonly inputWaits: boolean;
-  /** Events are on their way to the client: they have no end to wait for. */
-  readonly inEventStream: boolean;
+  /** Of the response that is on its way; `undefined` before it begins. */
+  readonly contentType: string | undefined;
 }
 
-/** Whether a client that waits for a response has left. */
-export function hasLeft({ nowMs, lastByteAtMs, inputWaits, inEventStream }: Fin): boolean {
-  return inEventStream || (!inputWaits && nowMs - lastByteAtMs >= withRequestMs);
-}
+const EVENTS = /^text\/event-stream\s*(?:;|$)/i;
 
-/** Whether a Content-Type says server-sent events. */
-export function isEventStream(contentType: string | undefined): boolean {
-  return contentType !== undefined && /^text\/event-stream\s*(?:;|$)/i.test(contentType);
+/** Whether a client that waits for a response has left. Server-sent events have no end to wait for. */
+export function hasLeft({ nowMs, lastByteAtMs, inputWaits, contentType }: Fin): boolean {
+  if (contentType !== undefined && EVENTS.test(contentType)) return true;
+  return !inputWaits && nowMs - lastByteAtMs >= withRequestMs;
 }

@@ -12,10 +12,11 @@ import type { Stream, StreamOwner } from "../net/stream.ts";
 import type { ProxyContext } from "./context.ts";
 import type { ErrorKind } from "./errors.ts";
 import { type ClientSide, Exchange } from "./exchange.ts";
-import { hasLeft, isEventStream } from "./half-close.ts";
+import { hasLeft } from "./half-close.ts";
 import { type Http1Peer, Http1Responder } from "./http1-responder.ts";
 import { identify } from "./identity.ts";
 import { Input } from "./input.ts";
+import { Linger } from "./linger.ts";
 import { Request } from "./request.ts";
 import { SendDeadline } from "./send-deadline.ts";
 
@@ -32,9 +33,7 @@ const CLOSED = 5;
 
 /** Of an unwanted body: beyond it, closing is cheaper. */
 const maxDiscardBytes = 65_536;
-/** NGINX `lingering_timeout`, between two reads, and `lingering_time`. */
-const lingerMs = 5000;
-const maxLingerMs = 30_000;
+
 export class Http1Connection implements StreamOwner, ClientSide, Http1Peer, ChunkSink {
   readonly responseHead = new ResponseHeadReader(RESPONSE_LIMITS);
   bodyLength = 0;
@@ -46,6 +45,7 @@ export class Http1Connection implements StreamOwner, ClientSide, Http1Peer, Chun
   private readonly responder: Http1Responder;
   private readonly input: Input;
   private readonly body = new BodyReader();
+  private readonly linger = new Linger();
   private readonly sendDeadline: SendDeadline;
   private exchange: Exchange | undefined;
   private state = HEAD;
@@ -57,7 +57,6 @@ export class Http1Connection implements StreamOwner, ClientSide, Http1Peer, Chun
   private requests = 0;
   private requestAtMs = 0;
   private receivedAtMs = 0;
-  private lingerToMs = 0;
   /** Monotonic milliseconds. */
   private deadlineMs: number;
 
@@ -81,7 +80,7 @@ export class Http1Connection implements StreamOwner, ClientSide, Http1Peer, Chun
     this.context.moment.renew();
     this.context.stats.receivedBytes += bytes.length;
     this.receivedAtMs = this.context.moment.nowMs;
-    if (this.state === LINGER) this.deadlineMs = Math.min(this.lingerToMs, this.receivedAtMs + lingerMs);
+    if (this.state === LINGER) this.deadlineMs = this.linger.more(this.receivedAtMs);
     if (this.state === LINGER || this.state === CLOSED) return;
     this.input.push(bytes);
     this.process();
@@ -114,10 +113,8 @@ export class Http1Connection implements StreamOwner, ClientSide, Http1Peer, Chun
         this.exchange?.tunnelBytes(bytes, this.input.at, bytes.length);
         this.input.at = bytes.length;
         return true;
-      case ANSWER:
-        return false;
       default:
-        this.input.clear();
+        if (this.state !== ANSWER) this.input.clear();
         return false;
     }
   }
@@ -167,9 +164,8 @@ export class Http1Connection implements StreamOwner, ClientSide, Http1Peer, Chun
 
   private newExchange(): Exchange {
     this.responder.reset();
-    const exchange = new Exchange(this.context, this.request, this.responder, this, this.requestAtMs);
-    this.exchange = exchange;
-    return exchange;
+    this.exchange = new Exchange(this.context, this.request, this.responder, this, this.requestAtMs);
+    return this.exchange;
   }
 
   /** The client broke the protocol: where the next message begins is anyone's guess, so there is none. */
@@ -240,12 +236,21 @@ export class Http1Connection implements StreamOwner, ClientSide, Http1Peer, Chun
 
   mayKeepAlive(): boolean {
     const { context, request, reader } = this;
-    if (context.draining || this.requests >= context.limits.maxRequestsPerConnection) return false;
-    if ((this.inputEnded && this.input.empty) || this.broken) return false;
+    if (context.draining || (this.inputEnded && this.input.empty) || this.broken) return false;
+    if (this.requests >= context.limits.maxRequestsPerConnection) {
+      context.stats.boundHit("requests_per_connection");
+      return false;
+    }
     // The rest of the body is skipped if that is little, and if the client does not wait to be told to send it.
-    const skips = !this.body.chunked && this.body.remaining <= maxDiscardBytes && reader.expect < 0;
-    if (this.state === BODY && !skips) return false;
+    if (this.state === BODY && (reader.expect >= 0 || !this.restIsLittle())) return false;
     return reader.version === 11 ? !request.connectionHas("close") : request.connectionHas("keep-alive");
+  }
+
+  /** Chunks tell of themselves only: all of them must be there. */
+  private restIsLittle(): boolean {
+    const { body, input } = this;
+    if (!body.chunked) return body.remaining <= maxDiscardBytes;
+    return input.bytes !== undefined && body.isWholeIn(input.bytes, input.at, maxDiscardBytes);
   }
 
   writable(): void {
@@ -298,8 +303,7 @@ export class Http1Connection implements StreamOwner, ClientSide, Http1Peer, Chun
       return;
     }
     this.state = LINGER;
-    this.lingerToMs = this.context.moment.nowMs + maxLingerMs;
-    this.deadlineMs = this.context.moment.nowMs + lingerMs;
+    this.deadlineMs = this.linger.begin(this.context.moment.nowMs);
     this.stream.shutdown();
     this.input.regulate();
   }
@@ -341,14 +345,10 @@ export class Http1Connection implements StreamOwner, ClientSide, Http1Peer, Chun
   /** FIN while an app works; where the response is whole already, sending it tells who is there. */
   private endedWaiting(): void {
     if (this.exchange === undefined || this.exchange.responseEnded) return;
-    const { started } = this.responder;
-    const fin = {
-      nowMs: this.context.moment.nowMs,
-      lastByteAtMs: this.receivedAtMs,
-      inputWaits: !this.input.empty,
-      inEventStream: started && isEventStream(this.responseHead.find(FIELD.content_type)),
-    };
-    if (hasLeft(fin)) this.abort();
+    const contentType = this.responder.started ? this.responseHead.find(FIELD.content_type) : undefined;
+    const { nowMs } = this.context.moment;
+    const inputWaits = !this.input.empty;
+    if (hasLeft({ nowMs, lastByteAtMs: this.receivedAtMs, inputWaits, contentType })) this.abort();
   }
 
   closed(): void {

@@ -149,6 +149,12 @@ describeWith(["uwsgi", "nginx"], "beside NGINX", () => {
           gateway: { statuses: [200, 200, 200], body: "first", ending: "open" },
         },
         {
+          name: "behind an error that left a chunked body unread",
+          send: `${request("GET", "/static/none", ["Transfer-Encoding: chunked"])}5\r\nhello\r\n0\r\n\r\n${get("/")}`,
+          until: { responses: 2 },
+          same: { statuses: [404, 200], ending: "open" },
+        },
+        {
           name: "a line end too many after a body, as old browsers send",
           send: `${post("/echo", "first")}\r\n${post("/echo", "second")}`,
           until: { responses: 2 },
@@ -199,6 +205,15 @@ describeWith(["uwsgi", "nginx"], "beside NGINX", () => {
         },
       ],
     );
+
+    test.each([
+      ["more than is dropped", `11170\r\n${"b".repeat(70_000)}\r\n0\r\n\r\n`],
+      ["broken", "5\r\nhello\r\nno size\r\n"],
+    ])("behind an error with a chunked body that is %s: one answer, and the end", async (_, body) => {
+      const bytes = request("GET", "/static/none", ["Transfer-Encoding: chunked"]) + body + get("/");
+      const { responses, ending } = await rawExchange(pair.gateway.port, bytes, { until: "close" });
+      expect([responses.map(({ status }) => status), ending]).toEqual([[404], "closed"]);
+    });
 
     test("mixed files and app, pipelined: in order, though files are there at once", async () => {
       const targets = ["/", "/static/a.txt", "/no-length", "/static/none"];

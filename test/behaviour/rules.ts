@@ -89,7 +89,7 @@ export const RULES = {
     section: 4,
     nginx: "closes the connection behind 413",
     gateway:
-      "reads and drops a body up to 64 KiB, and goes on with the connection; behind larger ones it closes",
+      "reads and drops a body up to 64 KiB, and goes on with the connection; behind larger ones, and chunks that are not all there yet, it closes",
     why: "A client that has sent the body already can go on with its next request.",
   },
   "forwarded-set": {
