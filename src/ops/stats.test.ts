@@ -64,6 +64,7 @@ describe("Stats", () => {
     expect(routes.length).toBe(MAX_NAMED_SERIES);
     expect(routes.at(-1)).toEqual([OTHER, { requestsByClass: [0, 0, 501, 0, 0, 0], totalMs: 501 }]);
     expect(endpoints.at(-1)![1].requests).toBe(500);
+    expect(stats.report().boundHits).toEqual({ named_series: 1001 });
   });
 
   test("a new table keeps the counts of what it still names, and makes room", () => {

@@ -81,12 +81,24 @@ export class Stats {
 
   /** The counters of a rule; look it up once per table, not per request. */
   route(id: string): RouteStats {
-    return named(this.#routes, id, RouteStats, this.#otherRoutes);
+    return this.#named(this.#routes, id, RouteStats, this.#otherRoutes);
   }
 
   /** The counters of an endpoint's address; look it up once per table, not per request. */
   endpoint(address: string): EndpointStats {
-    return named(this.#endpoints, address, EndpointStats, this.#otherEndpoints);
+    return this.#named(this.#endpoints, address, EndpointStats, this.#otherEndpoints);
+  }
+
+  #named<T>(all: Map<string, T>, name: string, create: new () => T, other: T): T {
+    const known = all.get(name);
+    if (known !== undefined) return known;
+    if (all.size >= MAX_NAMED_SERIES) {
+      this.boundHit("named_series");
+      return other;
+    }
+    const fresh = new create();
+    all.set(name, fresh);
+    return fresh;
   }
 
   /** Forgets rules and endpoints that a new table does not name. Call before looking its names up. */
@@ -141,15 +153,6 @@ function endpointReport({ requests, failures, ejections, inFlight, ejected }: En
 
 function raise(counts: Map<string, number>, name: string, by: number): void {
   counts.set(name, (counts.get(name) ?? 0) + by);
-}
-
-function named<T>(all: Map<string, T>, name: string, create: new () => T, other: T): T {
-  const known = all.get(name);
-  if (known !== undefined) return known;
-  if (all.size >= MAX_NAMED_SERIES) return other;
-  const fresh = new create();
-  all.set(name, fresh);
-  return fresh;
 }
 
 function kept<T>(all: Map<string, T>, isKept: (name: string) => boolean): Map<string, T> {

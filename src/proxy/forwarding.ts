@@ -277,6 +277,10 @@ export class Forwarding implements UpstreamOwner {
     if (this.attempt.resume()) this.upstreamProgress();
   }
 
+  upstreamBoundHit(bound: string): void {
+    this.exchange.context.stats.boundHit(bound);
+  }
+
   upstreamFlush(): void {
     this.exchange.flush();
   }

@@ -47,6 +47,15 @@ describe("what the kernel does not take", () => {
     expect([output.takeSentBytes(), output.takeSentBytes()]).toEqual([12, 0]);
   });
 
+  test("the bound on the file is told once", () => {
+    const { stream, output, stats, send } = set(10, 20);
+    stream.room = 0;
+    send("0123456789abcdefghi", true);
+    expect([output.full, stats.report().boundHits]).toEqual([false, { response_memory: 1 }]);
+    for (let i = 0; i < 3; i++) send("x", true);
+    expect([output.full, stats.report().boundHits]).toEqual([true, { response_memory: 1, response_file: 1 }]);
+  });
+
   test("goes to a file beyond the bound, and what comes after it too", () => {
     const all = set();
     const { stream, stats, output, send } = all;

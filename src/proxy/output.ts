@@ -92,7 +92,11 @@ export class Output {
         this.overflow = new TempFile(this.bounds.tempDir);
         this.stats.boundHit("response_memory");
       }
+      const before = this.overflow.length;
       this.overflow.append(bytes, at, to);
+      const { tempFileBytes } = this.bounds;
+      if (before < tempFileBytes && this.overflow.length >= tempFileBytes)
+        this.stats.boundHit("response_file");
     } else {
       this.queue.push(bytes, at, to, reused);
     }

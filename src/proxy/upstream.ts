@@ -34,6 +34,8 @@ export interface UpstreamOwner {
   upstreamDrained(): void;
   /** An event's worth of bytes is over: what was put together may leave. */
   upstreamFlush(): void;
+  /** A named bound took effect. */
+  upstreamBoundHit(bound: string): void;
   /** Some bytes went through, either way: deadlines begin anew. */
   upstreamProgress(): void;
 }
@@ -218,6 +220,7 @@ export class UpstreamTry implements DialOwner, ChunkSink {
       if (this.head.status === 101 || this.head.status >= 200) break;
       this.head.reset();
       if (++this.interims > maxInterims) {
+        this.owner.upstreamBoundHit("upstream_interims");
         this.fail("upstream_bad_head");
         return;
       }
