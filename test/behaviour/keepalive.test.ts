@@ -313,7 +313,8 @@ describe("a client that goes away", () => {
     const line = await accessLine(gateway, "/gone-while-working");
     expect(line).toMatchObject({ status: 499, error: "client_closed", endpoint: upstream.address });
     await eventually(() => closedAt > 0, "the upstream's end");
-    expect(closedAt - goneAt).toBeLessThan(200);
+    // At once, and not when a timeout ends it; the machine may be busy.
+    expect(closedAt - goneAt).toBeLessThan(2_000);
     await eventually(() => upstream.open() === 0, "no open connection");
     expect((await endpointState(gateway, upstream.address)).failures).toBe(0);
   });

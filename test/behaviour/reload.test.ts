@@ -201,10 +201,14 @@ describe("a folder of plain files", () => {
   });
 
   test("a folder that vanishes keeps what it held", async () => {
-    renameSync(gateway.manifestsFolder, `${gateway.manifestsFolder}-away`);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    const away = `${gateway.manifestsFolder}-away`;
+    const told = async () => JSON.stringify((await routesPage(gateway)).problems).includes("cannot be read");
+    renameSync(gateway.manifestsFolder, away);
+    await waitUntil(async () => (await told()) || undefined, gateway.process, "the problem", 5_000);
     expect(await statusOf(gateway, "site.test")).toBe(200);
-    renameSync(`${gateway.manifestsFolder}-away`, gateway.manifestsFolder);
+    renameSync(away, gateway.manifestsFolder);
+    await waitUntil(async () => !(await told()) || undefined, gateway.process, "the folder's return", 5_000);
+    expect(await statusOf(gateway, "site.test")).toBe(200);
   });
 });
 
