@@ -47,7 +47,9 @@ export async function startClusterGateway(options: ClusterGatewayOptions): Promi
     controller = startProcess({
       name: "controller",
       command: [
-        ...[NODE, join(REPOSITORY, "cmd", "controller.ts"), "--kubeconfig", options.kubeconfig],
+        // As the chart starts it.
+        ...[NODE, "--max-semi-space-size=4", join(REPOSITORY, "cmd", "controller.ts")],
+        ...["--kubeconfig", options.kubeconfig],
         ...["--feed", feed, "--admin", `127.0.0.1:${controllerPort}`],
         ...(options.controllerArgs ?? []),
       ],
