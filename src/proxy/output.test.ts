@@ -54,6 +54,7 @@ describe("what the kernel does not take", () => {
     expect([output.full, stats.report().boundHits]).toEqual([false, { response_memory: 1 }]);
     for (let i = 0; i < 3; i++) send("x", true);
     expect([output.full, stats.report().boundHits]).toEqual([true, { response_memory: 1, response_file: 1 }]);
+    output.close();
   });
 
   test("goes to a file beyond the bound, and what comes after it too", () => {
