@@ -1,6 +1,6 @@
 /**
- * uWSGI's ping: a packet with modifier1 100 is answered by uWSGI itself, modifier2 1, and costs no Python worker more than the accept
- * (uWSGI source, `plugins/ping`).
+ * uWSGI's ping: a packet with modifier1 100 is answered by uWSGI itself, modifier2 1, without a call into Python (uWSGI source,
+ * `plugins/ping`). A build without that plugin, as Debian's, reads the packet and closes: a worker took it all the same.
  */
 import { connect } from "node:net";
 import type { DialTarget } from "../net/stream.ts";
@@ -9,7 +9,7 @@ const PING_TIMEOUT_MS = 1_000;
 const PING = Buffer.from([100, 0, 0, 0]);
 const PONG = Buffer.from([100, 0, 0, 1]);
 
-/** Why there was no pong; `undefined` where there was one. Never rejects. */
+/** Why no worker answered; `undefined` where one did. Never rejects. */
 export function pingUwsgi(target: DialTarget, timeoutMs = PING_TIMEOUT_MS): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket =
@@ -32,6 +32,7 @@ export function pingUwsgi(target: DialTarget, timeoutMs = PING_TIMEOUT_MS): Prom
       }
     });
     socket.on("error", (error) => end((error as NodeJS.ErrnoException).code ?? error.message));
+    socket.on("end", () => end(received.length === 0 ? undefined : "an answer that is no pong"));
     socket.on("close", () => end("closed without an answer"));
   });
 }
