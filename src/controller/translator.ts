@@ -1,6 +1,6 @@
+import type { Snapshot } from "../snapshot/snapshot.ts";
 import { changeEndpoints } from "../translate/endpoint-change.ts";
-import type { ObjectSet } from "../translate/objects.ts";
-import { indexObjects } from "../translate/objects.ts";
+import { indexObjects, type ObjectSet, type SourcedObject } from "../translate/objects.ts";
 import type { TranslateOptions } from "../translate/options.ts";
 import { type TranslateResult, translate } from "../translate/translate.ts";
 
@@ -15,6 +15,8 @@ export class Translator {
   readonly counts: TranslateCounts = { full: 0, endpointsOnly: 0 };
   readonly #options: TranslateOptions;
   #last: TranslateResult | undefined;
+  /** The newest that there was, for what in it is still the same. */
+  #snapshot: Snapshot | undefined;
 
   constructor(options: TranslateOptions) {
     this.#options = options;
@@ -27,6 +29,7 @@ export class Translator {
     this.#last = undefined;
     const result = this.#changed(last, objects, changedServices) ?? this.#whole(objects);
     this.#last = result;
+    this.#snapshot = result.snapshot;
     return result;
   }
 
@@ -37,7 +40,11 @@ export class Translator {
   ): TranslateResult | undefined {
     if (last === undefined || services === undefined) return undefined;
     const { zone } = this.#options;
-    const change = { services, index: indexObjects(objects), ...(zone === undefined ? {} : { zone }) };
+    const change = {
+      services,
+      index: indexObjects(objects.filter((each) => isBehind(each, services))),
+      ...(zone === undefined ? {} : { zone }),
+    };
     const snapshot = changeEndpoints(last.snapshot, change);
     if (snapshot === undefined) return undefined;
     this.counts.endpointsOnly++;
@@ -46,6 +53,12 @@ export class Translator {
 
   #whole(objects: ObjectSet): TranslateResult {
     this.counts.full++;
-    return translate(objects, this.#options);
+    return translate(objects, this.#options, this.#snapshot);
   }
+}
+
+/** Whether it is one of the Services, or an EndpointSlice of one. */
+function isBehind({ object }: SourcedObject, services: ReadonlySet<string>): boolean {
+  if (object.kind === "Service") return services.has(`${object.namespace}/${object.name}`);
+  return object.kind === "EndpointSlice" && services.has(`${object.namespace}/${object.serviceName}`);
 }

@@ -9,6 +9,8 @@ import { snapshotVersion } from "../snapshot/version.ts";
 
 /** Pods come and go many times a second; a file that is a moment old serves as well. */
 const MIN_INTERVAL_MS = 1_000;
+/** Writing takes at most one part in so many of the time: a large table is made into text while requests wait. */
+const INTERVAL_TO_WRITING = 100;
 
 /** `undefined` where there is no file. Throws where what is there cannot be used: it does not parse, or is not what was written. */
 export function readSnapshotFile(path: string): Snapshot | undefined {
@@ -31,6 +33,7 @@ export class SnapshotFile {
   #newest: Snapshot | undefined;
   #written: Snapshot | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #intervalMs = MIN_INTERVAL_MS;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(path: string, onError: (error: Error) => void) {
@@ -44,7 +47,7 @@ export class SnapshotFile {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#writing = this.#writing.then(() => this.#write());
-    }, MIN_INTERVAL_MS);
+    }, this.#intervalMs);
   }
 
   /** Writes what is still to be written. */
@@ -59,10 +62,13 @@ export class SnapshotFile {
     const snapshot = this.#newest;
     if (snapshot === undefined || snapshot === this.#written) return;
     const temporary = `${this.#path}.next`;
+    const begunMs = performance.now();
+    const text = JSON.stringify(snapshot);
+    this.#intervalMs = Math.max(MIN_INTERVAL_MS, (performance.now() - begunMs) * INTERVAL_TO_WRITING);
     try {
       const file = await open(temporary, "w", 0o600);
       try {
-        await file.writeFile(JSON.stringify(snapshot));
+        await file.writeFile(text);
         await file.sync();
       } finally {
         await file.close();

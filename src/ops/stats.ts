@@ -60,7 +60,7 @@ export class Stats {
   readonly #errors = new Map<string, number>();
   readonly #boundHits = new Map<string, number>();
   #routes = new Map<string, RouteStats>([[UNMATCHED, new RouteStats()]]);
-  #endpoints = new Map<string, EndpointStats>();
+  readonly #endpoints = new Map<string, EndpointStats>();
   readonly #otherRoutes = new RouteStats();
   readonly #otherEndpoints = new EndpointStats();
 
@@ -101,10 +101,13 @@ export class Stats {
     return fresh;
   }
 
-  /** Forgets rules and endpoints that a new table does not name. Call before looking its names up. */
-  retain(routes: ReadonlySet<string>, endpoints: ReadonlySet<string>): void {
+  /** Forgets rules that a new table does not name. Call before looking its names up. */
+  retainRoutes(routes: ReadonlySet<string>): void {
     this.#routes = kept(this.#routes, (id) => id === UNMATCHED || routes.has(id));
-    this.#endpoints = kept(this.#endpoints, (address) => endpoints.has(address));
+  }
+
+  forgetEndpoint(address: string): void {
+    this.#endpoints.delete(address);
   }
 
   report(): StatsReport {

@@ -13,7 +13,8 @@ import type { Stats } from "../ops/stats.ts";
 import type { StatsReport } from "../ops/stats-report.ts";
 import { createTrust } from "../ops/trust.ts";
 import { EndpointRegistry } from "../routing/endpoints.ts";
-import { compileTable } from "../routing/table.ts";
+import type { Pool } from "../routing/pool.ts";
+import { compileTable, type RoutingTable } from "../routing/table.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { PacketWriter } from "../uwsgi/encoder.ts";
 import type { DataPlane } from "../workers/data-plane.ts";
@@ -110,22 +111,27 @@ export class ProxyDataPlane implements DataPlane {
   constructor(options: DataPlaneOptions, parts: DataPlaneParts) {
     this.options = options;
     this.parts = parts;
-    this.endpoints = new EndpointRegistry((address) => parts.stats.endpoint(address));
+    this.endpoints = new EndpointRegistry(parts.stats);
     this.context = createContext(options, parts);
   }
 
   /** Swaps the table. Throws when it cannot be compiled, and then the one before stays in use. */
   apply(snapshot: Snapshot): void {
     const { stats, random } = this.parts;
+    const before = this.context.table;
     // First, so that names which are gone do not count towards the bound on named series.
-    const routes = new Set(snapshot.hosts.flatMap(({ rules }) => rules.map(({ id }) => id)));
-    const upstreams = snapshot.upstreams.flatMap(({ endpoints }) => endpoints.map(({ address }) => address));
-    const draining = [...this.endpoints.all()].filter(({ inFlight }) => inFlight > 0);
-    stats.retain(routes, new Set([...upstreams, ...draining.map(({ address }) => address)]));
+    if (snapshot.hosts !== before?.snapshot.hosts) stats.retainRoutes(routeIds(snapshot));
     const context = { endpoints: this.endpoints, routeStats: (id: string) => stats.route(id), random };
-    const table = compileTable(snapshot, context, this.context.table);
-    this.endpoints.retain(table.endpoints);
+    const table = compileTable(snapshot, context, before);
+    this.useEndpoints(before, table);
     this.context.table = table;
+  }
+
+  private useEndpoints(before: RoutingTable | undefined, table: RoutingTable): void {
+    const [old, now] = [before?.pools ?? new Map<string, Pool>(), table.pools];
+    for (const [key, pool] of now) if (old.get(key) !== pool) this.endpoints.take(pool.endpoints());
+    for (const [key, pool] of old) if (now.get(key) !== pool) this.endpoints.release(pool.endpoints());
+    this.endpoints.sweep();
   }
 
   /** Begins to accept; once, after the first table. Gives the addresses with their real ports. */
@@ -189,6 +195,10 @@ export class ProxyDataPlane implements DataPlane {
     clearInterval(this.timer);
     this.context.staticFiles.close();
   }
+}
+
+function routeIds({ hosts }: Snapshot): ReadonlySet<string> {
+  return new Set(hosts.flatMap(({ rules }) => rules.map(({ id }) => id)));
 }
 
 /** Reads a connection that was turned away. */

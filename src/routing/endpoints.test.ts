@@ -124,14 +124,20 @@ test("requests in flight are counted here and in the statistics", () => {
 });
 
 describe("the registry", () => {
-  const registryOf = () => new EndpointRegistry(() => new EndpointStats());
+  const forgotten: string[] = [];
+  const registryOf = () =>
+    new EndpointRegistry({
+      endpoint: () => new EndpointStats(),
+      forgetEndpoint: (address) => forgotten.push(address),
+    });
   const addresses = (registry: EndpointRegistry) => [...registry.all()].map(({ address }) => address);
 
   test("gives an address one state, whatever table asks", () => {
     const registry = registryOf();
     const one = registry.at("unix:/a");
     one.failed(usual, 0);
-    registry.retain(new Set([one]));
+    registry.take([one]);
+    registry.sweep();
     expect(registry.at("unix:/a")).toBe(one);
     expect(registry.at("unix:/a").available(usual, 1)).toBe(false);
   });
@@ -139,23 +145,32 @@ describe("the registry", () => {
   test("forgets what no table names once nothing is in flight there", () => {
     const registry = registryOf();
     const [idle, busy, used] = ["unix:/idle", "unix:/busy", "unix:/used"].map((at) => registry.at(at));
+    const before = [idle!, busy!, used!];
+    registry.take(before);
+    // Two pools name it, and one of them stays.
+    registry.take([used!]);
     busy!.begin(usual, 0);
-    registry.retain(new Set([used!]));
+    registry.release(before);
+    registry.sweep();
     expect(addresses(registry)).toEqual(["unix:/busy", "unix:/used"]);
-    expect([idle!.current, busy!.current, used!.current]).toEqual([false, false, true]);
     busy!.end();
-    registry.retain(new Set([used!]));
+    registry.sweep();
     expect(addresses(registry)).toEqual(["unix:/used"]);
+    expect(forgotten).toEqual(["unix:/idle", "unix:/busy"]);
   });
 
   test("a draining endpoint that comes back keeps its state", () => {
     const registry = registryOf();
     const one = registry.at("unix:/a");
+    registry.take([one]);
     one.begin(usual, 0);
-    registry.retain(new Set());
+    registry.release([one]);
+    registry.sweep();
     expect(registry.at("unix:/a")).toBe(one);
-    registry.retain(new Set([one]));
-    expect(one.current).toBe(true);
+    registry.take([one]);
+    one.end();
+    registry.sweep();
+    expect(registry.at("unix:/a")).toBe(one);
   });
 
   test("refuses a malformed address", () => {

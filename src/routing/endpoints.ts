@@ -19,8 +19,8 @@ export class Endpoint {
   inFlight = 0;
   /** Dials that were given up and that the kernel still holds: nothing can call them back. */
   danglingDials = 0;
-  /** The table in use names it. Otherwise it drains: what is in flight finishes. */
-  current = true;
+  /** Pools of the table in use that name it. At 0 it drains: what is in flight finishes. */
+  uses = 0;
   private fails = 0;
   private failedAtMs = 0;
   /** When it was last tried after `failTimeoutMs` without a failure. */
@@ -82,33 +82,53 @@ export class Endpoint {
 
 export class EndpointRegistry {
   private readonly byAddress = new Map<string, Endpoint>();
-  private readonly statsFor: (address: string) => EndpointStats;
+  /** Named by no pool of the table in use: new ones, and those that drain. */
+  private readonly unused = new Set<Endpoint>();
+  private readonly stats: EndpointStatistics;
 
-  constructor(statsFor: (address: string) => EndpointStats) {
-    this.statsFor = statsFor;
+  constructor(stats: EndpointStatistics) {
+    this.stats = stats;
   }
 
   /** The one state of an address, made when it is first named. Throws `RangeError` for a malformed address. */
   at(address: string): Endpoint {
     let endpoint = this.byAddress.get(address);
     if (!endpoint) {
-      endpoint = new Endpoint(address, this.statsFor(address));
+      endpoint = new Endpoint(address, this.stats.endpoint(address));
       this.byAddress.set(address, endpoint);
+      this.unused.add(endpoint);
     }
     return endpoint;
   }
 
-  /** Marks what the table in use names, and forgets the rest once nothing is in flight there. */
-  retain(used: ReadonlySet<Endpoint>): void {
-    for (const endpoint of this.byAddress.values()) {
-      endpoint.current = used.has(endpoint);
-      if (endpoint.current || endpoint.inFlight > 0) continue;
+  /** A pool of the table in use names them, once more each. */
+  take(endpoints: Iterable<Endpoint>): void {
+    for (const endpoint of endpoints) if (endpoint.uses++ === 0) this.unused.delete(endpoint);
+  }
+
+  /** A pool that named them is gone. */
+  release(endpoints: Iterable<Endpoint>): void {
+    for (const endpoint of endpoints) if (--endpoint.uses === 0) this.unused.add(endpoint);
+  }
+
+  /** Forgets what no pool names, once nothing is in flight there. */
+  sweep(): void {
+    for (const endpoint of this.unused) {
+      if (endpoint.inFlight > 0) continue;
+      this.unused.delete(endpoint);
+      // The counters may be shared with others: see the bound on named series.
       endpoint.stats.ejected = false;
       this.byAddress.delete(endpoint.address);
+      this.stats.forgetEndpoint(endpoint.address);
     }
   }
 
   all(): IterableIterator<Endpoint> {
     return this.byAddress.values();
   }
+}
+
+interface EndpointStatistics {
+  endpoint(address: string): EndpointStats;
+  forgetEndpoint(address: string): void;
 }

@@ -50,8 +50,6 @@ export interface CompileContext {
 
 export class RoutingTable {
   readonly snapshot: Snapshot;
-  /** Every endpoint that a rule can reach. */
-  readonly endpoints: ReadonlySet<Endpoint>;
   private readonly matcher: HostMatcher<CompiledRule>;
   /** For the next table: see `compileTable`. */
   readonly parts: TableParts;
@@ -60,11 +58,11 @@ export class RoutingTable {
     this.snapshot = snapshot;
     this.matcher = matcher;
     this.parts = parts;
-    const endpoints = new Set<Endpoint>();
-    for (const { pool } of parts.pools.values()) {
-      for (const endpoint of pool.endpoints()) endpoints.add(endpoint);
-    }
-    this.endpoints = endpoints;
+  }
+
+  /** Every pool that a rule goes to; the same key and pool as in the table before where nothing changed. */
+  get pools(): ReadonlyMap<string, Pool> {
+    return this.parts.pools;
   }
 
   /** `host` in lower case without port, `""` where HTTP/1.0 named none; `path` decoded and normalized, both binary strings. */
@@ -76,19 +74,15 @@ export class RoutingTable {
 /** What a table was put together from, by what it was compiled from. */
 interface TableParts {
   readonly hosts: ReadonlyMap<HostEntry, CompiledHost>;
-  readonly pools: ReadonlyMap<string, CompiledPool>;
+  readonly pools: ReadonlyMap<string, Pool>;
+  /** What each pool was made of, in the order of its backends. */
+  readonly poolUpstreams: ReadonlyMap<Pool, readonly Upstream[]>;
 }
 
 interface CompiledHost {
   readonly rules: HostRules<CompiledRule>;
   /** Keys of the pools that its rules go to. */
   readonly poolKeys: readonly string[];
-}
-
-interface CompiledPool {
-  readonly pool: Pool;
-  /** In the order of the backends. */
-  readonly upstreams: readonly Upstream[];
 }
 
 /**
@@ -114,7 +108,8 @@ class Compiler {
   private readonly upstreams: ReadonlyMap<string, Upstream>;
   private readonly hosts = new Map<HostEntry, CompiledHost>();
   /** Rules with the same backends and settings share a pool, and so its turns. */
-  private readonly pools = new Map<string, CompiledPool>();
+  private readonly pools = new Map<string, Pool>();
+  private readonly poolUpstreams = new Map<Pool, readonly Upstream[]>();
 
   constructor(snapshot: Snapshot, context: CompileContext, before: TableParts | undefined) {
     this.snapshot = snapshot;
@@ -131,7 +126,11 @@ class Compiler {
       this.hosts.set(entry, compiled);
       matcher.add(entry.hostname, compiled.rules);
     }
-    return new RoutingTable(this.snapshot, matcher, { hosts: this.hosts, pools: this.pools });
+    return new RoutingTable(this.snapshot, matcher, {
+      hosts: this.hosts,
+      pools: this.pools,
+      poolUpstreams: this.poolUpstreams,
+    });
   }
 
   /** As it was compiled before, if all its pools are as they were. */
@@ -141,12 +140,15 @@ class Compiler {
   }
 
   private keptPool(key: string): Pool | undefined {
-    const known = this.pools.get(key) ?? this.before?.pools.get(key);
-    if (known?.upstreams.every((upstream) => this.upstreams.get(upstream.id) === upstream)) {
-      this.pools.set(key, known);
-      return known.pool;
-    }
-    return undefined;
+    const made = this.pools.get(key);
+    if (made !== undefined) return made;
+    const pool = this.before?.pools.get(key);
+    if (pool === undefined) return undefined;
+    const upstreams = this.before!.poolUpstreams.get(pool)!;
+    if (!upstreams.every((upstream) => this.upstreams.get(upstream.id) === upstream)) return undefined;
+    this.pools.set(key, pool);
+    this.poolUpstreams.set(pool, upstreams);
+    return pool;
   }
 
   private host(entry: HostEntry): CompiledHost {
@@ -192,7 +194,8 @@ class Compiler {
       return upstream;
     });
     const pool = new Pool(this.members(action, upstreams), settings.loadBalancing, this.context.random);
-    this.pools.set(key, { pool, upstreams });
+    this.pools.set(key, pool);
+    this.poolUpstreams.set(pool, upstreams);
     return pool;
   }
 

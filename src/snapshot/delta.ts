@@ -46,21 +46,31 @@ export function applyDelta(base: Snapshot, delta: SnapshotDelta): Snapshot {
   };
 }
 
+/** Both are in the order of their keys. */
 function diffList<T extends object>(
   base: readonly T[],
   next: readonly T[],
   keyOf: (value: T) => string,
 ): ListDelta<T> {
-  if (base === next) return { put: [], remove: [] };
-  const before = new Map(base.map((value) => [keyOf(value), value]));
   const put: T[] = [];
+  const remove: string[] = [];
+  if (base === next) return { put, remove };
+  let at = 0;
   for (const value of next) {
+    let old = base[at];
+    if (old === value) {
+      at++;
+      continue;
+    }
     const key = keyOf(value);
-    const old = before.get(key);
-    before.delete(key);
-    if (old !== value && (old === undefined || contentDigest(old) !== contentDigest(value))) put.push(value);
+    for (; old !== undefined && keyOf(old) < key; old = base[++at]) remove.push(keyOf(old));
+    if (old !== undefined && keyOf(old) === key) {
+      at++;
+      if (contentDigest(old) === contentDigest(value)) continue;
+    }
+    put.push(value);
   }
-  return { put, remove: [...before.keys()] };
+  return { put, remove: [...remove, ...base.slice(at).map(keyOf)] };
 }
 
 function applyList<T>(
@@ -69,13 +79,19 @@ function applyList<T>(
   keyOf: (value: T) => string,
 ): readonly T[] {
   if (put.length === 0 && remove.length === 0) return base;
-  const values = new Map(base.map((value) => [keyOf(value), value]));
-  for (const key of remove) values.delete(key);
-  let grown = false;
-  for (const value of put) {
+  const gone = new Set([...remove, ...put.map(keyOf)]);
+  const kept = base.filter((value) => !gone.has(keyOf(value)));
+  return merged(kept, sortedBy(put, keyOf), keyOf);
+}
+
+function merged<T>(a: readonly T[], b: readonly T[], keyOf: (value: T) => string): T[] {
+  const all: T[] = [];
+  let at = 0;
+  for (const value of b) {
     const key = keyOf(value);
-    if (!values.has(key)) grown = true;
-    values.set(key, value);
+    while (at < a.length && keyOf(a[at]!) < key) all.push(a[at++]!);
+    all.push(value);
   }
-  return grown ? sortedBy(values.values(), keyOf) : [...values.values()];
+  while (at < a.length) all.push(a[at++]!);
+  return all;
 }

@@ -29,9 +29,7 @@ const listDigests = new WeakMap<readonly object[], string>();
 function listDigest(values: readonly object[]): string {
   let digest = listDigests.get(values);
   if (digest === undefined) {
-    const hash = createHash("sha256");
-    for (const value of values) hash.update(contentDigest(value));
-    digest = hash.digest("hex");
+    digest = createHash("sha256").update(values.map(contentDigest).join("")).digest("hex");
     listDigests.set(values, digest);
   }
   return digest;

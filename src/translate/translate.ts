@@ -3,6 +3,7 @@
  * no I/O, no logger; the same objects in any order give the same snapshot.
  */
 import { type ObjectRef, refKey } from "../resources/metadata.ts";
+import { sameWhereEqual } from "../snapshot/host-equality.ts";
 import { sortedBy } from "../snapshot/order.ts";
 import { SNAPSHOT_FORMAT, type Snapshot } from "../snapshot/snapshot.ts";
 import { snapshotVersion } from "../snapshot/version.ts";
@@ -22,7 +23,12 @@ export interface TranslateResult {
   readonly verdicts: readonly Verdict[];
 }
 
-export function translate({ objects, invalid }: ObjectSet, options: TranslateOptions): TranslateResult {
+/** `before`: what it gave before a change. It makes no difference to the result but that equal hosts are the very same values. */
+export function translate(
+  { objects, invalid }: ObjectSet,
+  options: TranslateOptions,
+  before?: Snapshot,
+): TranslateResult {
   const index = indexObjects(objects);
   const isOurs = ourClasses(index.classes, options);
   const { routes, refused } = selectRoutes(index.routes, isOurs, options);
@@ -37,7 +43,7 @@ export function translate({ objects, invalid }: ObjectSet, options: TranslateOpt
   });
   const verdicts = parts.map((part) => part.verdict());
   const bad = [...refused, ...invalid.filter((each) => mayBeOurs(each, isOurs))];
-  return { snapshot: snapshotOf(translation), verdicts: addInvalid(verdicts, bad) };
+  return { snapshot: snapshotOf(translation, before), verdicts: addInvalid(verdicts, bad) };
 }
 
 /** Routes of our classes, in the order in which they may claim. */
@@ -73,10 +79,13 @@ function mayBeOurs({ ref, className }: InvalidObject, isOurs: IsOurs): boolean {
   return ref.kind === "Ingress" || ref.kind === "UwsgiRoute" ? isOurs(className) : true;
 }
 
-function snapshotOf(translation: Translation): Snapshot {
+function snapshotOf(translation: Translation, before: Snapshot | undefined): Snapshot {
   const content = {
     format: SNAPSHOT_FORMAT,
-    hosts: sortedBy(translation.hosts.entries(), ({ hostname }) => hostname),
+    hosts: sameWhereEqual(
+      sortedBy(translation.hosts.entries(), ({ hostname }) => hostname),
+      before?.hosts ?? [],
+    ),
     settings: sortedBy(translation.settings.values(), ({ id }) => id),
     upstreams: sortedBy(translation.upstreams.values(), ({ id }) => id),
   } as const;
