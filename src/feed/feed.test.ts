@@ -3,7 +3,7 @@
  * the publisher, a refusal keeps the last good one, and either end may go and come back.
  */
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -265,6 +265,24 @@ async function rawPublisher(at: string, accept: (socket: Socket) => void): Promi
     server.close();
   });
 }
+
+describe("a publisher's socket", () => {
+  test("that another listens on stays there", async () => {
+    const at = path();
+    const { feed, until } = await publisher(at);
+    await expect(publisher(at)).rejects.toThrow("listens");
+    feed.publish(one);
+    subscriber(at, "proxy");
+    await until(() => feed.states()[0]?.version === one.version);
+  });
+
+  test("is no file of another kind", async () => {
+    const at = path();
+    writeFileSync(at, "precious");
+    await expect(publisher(at)).rejects.toThrow("no socket");
+    expect(readFileSync(at, "utf8")).toBe("precious");
+  });
+});
 
 describe("what is no subscriber is shown the door", () => {
   test.each([
