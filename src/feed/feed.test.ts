@@ -284,6 +284,23 @@ describe("a publisher's socket", () => {
   });
 });
 
+describe("a refusal", () => {
+  test("is over when the table before is the newest again", async () => {
+    const at = path();
+    const { feed, until } = await publisher(at);
+    feed.publish(one);
+    const proxy = subscriber(at, "proxy");
+    await until(() => feed.states()[0]?.version === one.version);
+    proxy.hold = async () => {
+      throw new Error("no");
+    };
+    feed.publish(two);
+    await until(() => feed.states()[0]?.refused !== undefined);
+    feed.publish(one);
+    expect(feed.states()).toEqual([{ name: "proxy", version: one.version }]);
+  });
+});
+
 describe("what is no subscriber is shown the door", () => {
   test.each([
     ["garbage", Buffer.from("GET / HTTP/1.1\r\n\r\n")],
