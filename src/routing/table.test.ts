@@ -67,6 +67,23 @@ function shares({ pool }: ForwardTarget, count: number): Record<string, number> 
   return counts;
 }
 
+describe("hosts that share a pool", () => {
+  test("all go to the new endpoints, whichever is compiled first", () => {
+    const { hosts, ...rest } = snapshotOf(
+      [forwardRule("", [{ upstream: "upstream 0", weight: 1 }])],
+      [["unix:/old"]],
+    );
+    const before = { ...rest, hosts: [...hosts, { ...hosts[0]!, hostname: "i" }] };
+    const after = { ...before, upstreams: [{ id: "upstream 0", endpoints: [{ address: "unix:/new" }] }] };
+    const context = contextOf();
+    const table = compileTable(after, context, compileTable(before, context));
+    for (const host of ["h", "i"]) {
+      const target = table.match(host, "/")!.target as ForwardTarget;
+      expect(target.pool.endpoints().map(({ address }) => address)).toEqual(["unix:/new"]);
+    }
+  });
+});
+
 describe("backends", () => {
   test("share by weight, whatever the number of endpoints behind each", () => {
     const backends = [

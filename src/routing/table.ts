@@ -140,8 +140,9 @@ class Compiler {
     return compiled?.poolKeys.every((key) => this.keptPool(key) !== undefined) ? compiled : undefined;
   }
 
+  /** That of the table before, which its hosts go to; never one that was made since. */
   private keptPool(key: string): Pool | undefined {
-    const known = this.pools.get(key) ?? this.before?.pools.get(key);
+    const known = this.before?.pools.get(key);
     if (known?.upstreams.every((upstream) => this.upstreams.get(upstream.id) === upstream)) {
       this.pools.set(key, known);
       return known.pool;
@@ -173,7 +174,7 @@ class Compiler {
       type: "forward",
       settings,
       vars: this.plan(settings),
-      pool: this.keptPool(key) ?? this.pool(key, action, settings),
+      pool: this.pools.get(key)?.pool ?? this.keptPool(key) ?? this.pool(key, action, settings),
       serverName: serverName === "" ? undefined : serverName,
       serverNameVar: serverName === "" ? undefined : encodePair("SERVER_NAME", serverName),
     };
