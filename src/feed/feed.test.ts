@@ -238,7 +238,12 @@ describe("what a subscriber has in use is what it says", () => {
     const at = path();
     const answers = [[{ type: "snapshot", snapshot: one }, message], [{ type: "snapshot", snapshot: two }]];
     await rawPublisher(at, (socket) => {
-      for (const each of answers.shift() ?? []) socket.write(frame(each));
+      const script = answers.shift() ?? [];
+      // One for its hello, one for its answer.
+      socket.on("data", () => {
+        const next = script.shift();
+        if (next !== undefined) socket.write(frame(next));
+      });
     });
     const proxy = subscriber(at, "proxy");
     await proxy.until(() => proxy.got.length === 2);
