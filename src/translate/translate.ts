@@ -7,6 +7,7 @@ import { sortedBy } from "../snapshot/order.ts";
 import { SNAPSHOT_FORMAT, type Snapshot } from "../snapshot/snapshot.ts";
 import { snapshotVersion } from "../snapshot/version.ts";
 import { type IsOurs, ourClasses } from "./classes.ts";
+import type { FoundPort } from "./endpoints.ts";
 import { translateDefaultBackend, translateIngress } from "./ingress.ts";
 import { type InvalidObject, indexObjects, type ObjectSet, type SourcedRoute } from "./objects.ts";
 import type { TranslateOptions } from "./options.ts";
@@ -22,7 +23,12 @@ export interface TranslateResult {
   readonly verdicts: readonly Verdict[];
 }
 
-export function translate({ objects, invalid }: ObjectSet, options: TranslateOptions): TranslateResult {
+/** With what the next change of endpoints is measured against. */
+export interface Translated extends TranslateResult {
+  readonly found: readonly FoundPort[];
+}
+
+export function translate({ objects, invalid }: ObjectSet, options: TranslateOptions): Translated {
   const index = indexObjects(objects);
   const isOurs = ourClasses(index.classes, options);
   const { routes, refused } = selectRoutes(index.routes, isOurs, options);
@@ -37,7 +43,8 @@ export function translate({ objects, invalid }: ObjectSet, options: TranslateOpt
   });
   const verdicts = parts.map((part) => part.verdict());
   const bad = [...refused, ...invalid.filter((each) => mayBeOurs(each, isOurs))];
-  return { snapshot: snapshotOf(translation), verdicts: addInvalid(verdicts, bad) };
+  const found = translation.endpoints.found();
+  return { snapshot: snapshotOf(translation), verdicts: addInvalid(verdicts, bad), found };
 }
 
 /** Routes of our classes, in the order in which they may claim. */
