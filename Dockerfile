@@ -24,6 +24,7 @@ COPY src ./src
 RUN find cmd src \( -name '*.test.ts' -o -name '*.fixture.ts' \) -delete && rm -rf src/translate/testdata .npmrc package-lock.json \
  # The processes start, or the build fails.
  && node_modules/.bin/bun cmd/proxy.ts --version \
+ && node_modules/.bin/node cmd/controller.ts --version \
  && node_modules/.bin/node cmd/check.ts --help >/dev/null
 
 FROM ${RUN_IMAGE}

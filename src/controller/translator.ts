@@ -2,7 +2,7 @@ import type { Snapshot } from "../snapshot/snapshot.ts";
 import { changeEndpoints } from "../translate/endpoint-change.ts";
 import { indexObjects, type ObjectSet, type SourcedObject } from "../translate/objects.ts";
 import type { TranslateOptions } from "../translate/options.ts";
-import { type TranslateResult, translate } from "../translate/translate.ts";
+import { type Translated, translate } from "../translate/translate.ts";
 
 /** How often each way was taken, for metrics. */
 export interface TranslateCounts {
@@ -14,7 +14,7 @@ export interface TranslateCounts {
 export class Translator {
   readonly counts: TranslateCounts = { full: 0, endpointsOnly: 0 };
   readonly #options: TranslateOptions;
-  #last: TranslateResult | undefined;
+  #last: Translated | undefined;
   /** The newest that there was, for what in it is still the same. */
   #snapshot: Snapshot | undefined;
 
@@ -23,7 +23,7 @@ export class Translator {
   }
 
   /** `changedServices` as of the result before; `undefined` where other things changed too. */
-  translate(objects: ObjectSet, changedServices: ReadonlySet<string> | undefined): TranslateResult {
+  translate(objects: ObjectSet, changedServices: ReadonlySet<string> | undefined): Translated {
     const last = this.#last;
     // Where translating throws, the next change must not build on what came before.
     this.#last = undefined;
@@ -34,10 +34,10 @@ export class Translator {
   }
 
   #changed(
-    last: TranslateResult | undefined,
+    last: Translated | undefined,
     { objects }: ObjectSet,
     services: ReadonlySet<string> | undefined,
-  ): TranslateResult | undefined {
+  ): Translated | undefined {
     if (last === undefined || services === undefined) return undefined;
     const { zone } = this.#options;
     const change = {
@@ -45,13 +45,13 @@ export class Translator {
       index: indexObjects(objects.filter((each) => isBehind(each, services))),
       ...(zone === undefined ? {} : { zone }),
     };
-    const snapshot = changeEndpoints(last.snapshot, change);
+    const snapshot = changeEndpoints(last, change);
     if (snapshot === undefined) return undefined;
     this.counts.endpointsOnly++;
-    return { snapshot, verdicts: last.verdicts };
+    return { ...last, snapshot };
   }
 
-  #whole(objects: ObjectSet): TranslateResult {
+  #whole(objects: ObjectSet): Translated {
     this.counts.full++;
     return translate(objects, this.#options, this.#snapshot);
   }

@@ -3,8 +3,8 @@
  * the publisher, a refusal keeps the last good one, and either end may go and come back.
  */
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { SNAPSHOT_FORMAT, type Snapshot } from "../snapshot/snapshot.ts";
@@ -201,6 +201,108 @@ describe("either end may go", () => {
     await until(() => feed.states().length === 1);
     await proxy.subscriber.close();
     await until(() => feed.states().length === 0);
+  });
+});
+
+describe("what a subscriber has in use is what it says", () => {
+  test("also where it connects anew while it takes up a table", async () => {
+    const at = path();
+    const first = await publisher(at);
+    first.feed.publish(one);
+    const proxy = subscriber(at, "proxy");
+    await first.until(() => first.feed.states()[0]?.version === one.version);
+    const held = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    proxy.hold = async ({ version }) => {
+      if (version !== two.version) return;
+      begun.resolve();
+      await held.promise;
+    };
+    first.feed.publish(two);
+    await begun.promise;
+    await first.feed.close();
+    const second = await publisher(at);
+    second.feed.publish(one);
+    await proxy.until(() => proxy.states.filter((state) => state === "connected").length === 2);
+    held.resolve();
+    await proxy.until(() => proxy.got.length === 3);
+    expect(proxy.got).toEqual([one, two, one]);
+    await second.until(() => second.feed.states()[0]?.version === one.version);
+  });
+
+  test.each([
+    ["a delta for another table", { type: "delta", delta: { ...emptyDelta(), base: "other" } }],
+    ["a delta that is none", { type: "delta" }],
+    ["a snapshot that is none", { type: "snapshot", snapshot: null }],
+  ])("%s makes it connect anew and start over", async (_, message) => {
+    const at = path();
+    const answers = [[{ type: "snapshot", snapshot: one }, message], [{ type: "snapshot", snapshot: two }]];
+    await rawPublisher(at, (socket) => {
+      const script = answers.shift() ?? [];
+      // One for its hello, one for its answer.
+      socket.on("data", () => {
+        const next = script.shift();
+        if (next !== undefined) socket.write(frame(next));
+      });
+    });
+    const proxy = subscriber(at, "proxy");
+    await proxy.until(() => proxy.got.length === 2);
+    expect(proxy.got).toEqual([one, two]);
+    expect(proxy.states.slice(0, 3)).toEqual(["connected", "lost", "connected"]);
+  });
+});
+
+function emptyDelta() {
+  const nothing = { put: [], remove: [] };
+  return { version: "next", hosts: nothing, settings: nothing, upstreams: nothing };
+}
+
+async function rawPublisher(at: string, accept: (socket: Socket) => void): Promise<void> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    accept(socket);
+  });
+  await new Promise<void>((resolve) => server.listen(at, resolve));
+  cleanups.push(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+}
+
+describe("a publisher's socket", () => {
+  test("that another listens on stays there", async () => {
+    const at = path();
+    const { feed, until } = await publisher(at);
+    await expect(publisher(at)).rejects.toThrow("listens");
+    feed.publish(one);
+    subscriber(at, "proxy");
+    await until(() => feed.states()[0]?.version === one.version);
+  });
+
+  test("is no file of another kind", async () => {
+    const at = path();
+    writeFileSync(at, "precious");
+    await expect(publisher(at)).rejects.toThrow("no socket");
+    expect(readFileSync(at, "utf8")).toBe("precious");
+  });
+});
+
+describe("a refusal", () => {
+  test("is over when the table before is the newest again", async () => {
+    const at = path();
+    const { feed, until } = await publisher(at);
+    feed.publish(one);
+    const proxy = subscriber(at, "proxy");
+    await until(() => feed.states()[0]?.version === one.version);
+    proxy.hold = async () => {
+      throw new Error("no");
+    };
+    feed.publish(two);
+    await until(() => feed.states()[0]?.refused !== undefined);
+    feed.publish(one);
+    expect(feed.states()).toEqual([{ name: "proxy", version: one.version }]);
   });
 });
 

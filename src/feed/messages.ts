@@ -42,15 +42,20 @@ export function readFromSubscriber(message: unknown): FromSubscriber {
 const types: ReadonlySet<string> = new Set(["snapshot", "delta", "current", "ping"]);
 
 /**
- * Throws `FrameError`. Only the kind of message is looked at: what a snapshot says is the publisher's word, and compiling it
- * refuses what cannot be served.
+ * Throws `FrameError`. Only the kind of message and the version are looked at: what a snapshot says is the publisher's word, and
+ * compiling it refuses what cannot be served.
  */
 export function readFromPublisher(message: unknown): FromPublisher {
-  const type = (message as { type?: unknown } | null)?.type;
-  if (typeof type !== "string" || !types.has(type)) {
+  const { type, snapshot, delta } = (message ?? {}) as Partial<Record<string, unknown>>;
+  const isWhole = (type !== "snapshot" || hasVersion(snapshot)) && (type !== "delta" || hasVersion(delta));
+  if (typeof type !== "string" || !types.has(type) || !isWhole) {
     throw new FrameError("a message that no publisher of this protocol sends");
   }
   return message as FromPublisher;
+}
+
+function hasVersion(value: unknown): boolean {
+  return typeof (value as { version?: unknown } | null | undefined)?.version === "string";
 }
 
 export function boundedText(value: string): string {

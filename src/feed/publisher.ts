@@ -3,8 +3,8 @@
  * keeps what each answered. A slow subscriber holds back only itself, and gets the newest when it is ready, not what was
  * in between.
  */
-import { chmodSync, rmSync } from "node:fs";
-import { createServer, type Server, type Socket } from "node:net";
+import { chmodSync, lstatSync, rmSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
 import type { FeedAddress, FeedTls } from "../ops/feed-address.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
@@ -40,7 +40,10 @@ export class FeedPublisher {
     for (const address of this.#options.addresses) {
       const server = this.#server(address);
       this.#servers.push(server);
+      if (address.type === "unix") await removeAbandoned(address.path);
       await listening(server, address);
+      // A connection that could not be accepted is no reason to die.
+      server.on("error", (error) => this.#options.onError(error));
       if (address.type === "unix") chmodSync(address.path, SOCKET_MODE);
     }
   }
@@ -93,6 +96,30 @@ export class FeedPublisher {
   }
 }
 
+/** Takes away the socket that a controller before us left. Throws where it is in use, or is no socket. */
+async function removeAbandoned(path: string): Promise<void> {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new Error(`${path} is no socket`);
+  // The one who listens there would take ours away when it ends, and its proxies would stay with it until then.
+  if (await isListening(path)) throw new Error(`another process listens at ${path}`);
+  rmSync(path, { force: true });
+}
+
+/** All but a refusal may be a listener: one whose backlog is full, or one that does not let us in. */
+function isListening(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ path });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", (error: NodeJS.ErrnoException) => {
+      resolve(error.code !== "ECONNREFUSED" && error.code !== "ENOENT");
+    });
+  });
+}
+
 function listening(server: Server, address: FeedAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
@@ -103,8 +130,6 @@ function listening(server: Server, address: FeedAddress): Promise<void> {
     if (address.type === "tcp") {
       server.listen(address.port, address.hostname, done);
     } else {
-      // Of a controller before us: whoever may write the folder could do that anyway.
-      rmSync(address.path, { force: true });
       server.listen(address.path, done);
     }
   });

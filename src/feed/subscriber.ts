@@ -2,7 +2,7 @@
 import { connect, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { FeedAddress, FeedTls } from "../ops/feed-address.ts";
-import { applyDelta } from "../snapshot/delta.ts";
+import { applyDelta, type SnapshotDelta } from "../snapshot/delta.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { encodeFrame, FrameReader } from "./frames.ts";
 import {
@@ -95,9 +95,11 @@ export class FeedSubscriber {
   }
 
   #connected(socket: Socket): void {
-    this.#failures = 0;
-    const version = this.#inUse?.version ?? "";
-    say(socket, { type: "hello", protocol: FEED_PROTOCOL, name: this.#options.name, version });
+    // What the connection before brought may be on its way into use.
+    this.#work = this.#work.then(() => {
+      const version = this.#inUse?.version ?? "";
+      say(socket, { type: "hello", protocol: FEED_PROTOCOL, name: this.#options.name, version });
+    });
     this.#options.onConnection({ type: "connected" });
   }
 
@@ -110,6 +112,8 @@ export class FeedSubscriber {
   }
 
   #queue(socket: Socket, message: FromPublisher): void {
+    // A publisher that lets us in only to turn us away is not asked again at once.
+    this.#failures = 0;
     if (message.type === "ping") say(socket, { type: "pong" });
     if (message.type === "snapshot" || message.type === "delta") {
       this.#work = this.#work.then(() => this.#takeUp(socket, message));
@@ -124,7 +128,8 @@ export class FeedSubscriber {
     // Of a connection that is gone: the next one brings the newest.
     if (socket.destroyed) return;
     try {
-      const snapshot = message.type === "delta" ? applyDelta(this.#base(), message.delta) : message.snapshot;
+      const snapshot = message.type === "delta" ? this.#changed(socket, message.delta) : message.snapshot;
+      if (snapshot === undefined) return;
       await this.#options.onSnapshot(snapshot);
       this.#inUse = snapshot;
       say(socket, { type: "ack", version });
@@ -133,9 +138,11 @@ export class FeedSubscriber {
     }
   }
 
-  #base(): Snapshot {
-    if (this.#inUse === undefined) throw new RangeError("a delta came before any snapshot");
-    return this.#inUse;
+  /** `undefined` where the publisher is mistaken about what we have: a new connection tells it, and brings all of it. */
+  #changed(socket: Socket, delta: SnapshotDelta): Snapshot | undefined {
+    if (this.#inUse?.version === delta.base) return applyDelta(this.#inUse, delta);
+    socket.destroy(new Error(`a delta for version ${delta.base}, which is not in use here`));
+    return undefined;
   }
 }
 

@@ -125,11 +125,19 @@ export class Subscription {
     if (this.#version === newest.version) {
       if (this.#base === undefined) this.#send({ type: "current", version: newest.version });
       this.#base = newest;
+      this.#forgive();
       return;
     }
     this.#sent = newest;
     if (this.#base === undefined) this.#send({ type: "snapshot", snapshot: newest });
     else this.#send({ type: "delta", delta: diffSnapshots(this.#base, newest) });
+  }
+
+  /** What it refused is not wanted any more. */
+  #forgive(): void {
+    if (this.#refused === undefined) return;
+    this.#refused = undefined;
+    this.#events.onChange();
   }
 
   #ping(): void {

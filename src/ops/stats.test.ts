@@ -72,7 +72,7 @@ describe("Stats", () => {
     stats.route("gone").record(200, 1);
     const before = stats.route("a");
     stats.retainRoutes(new Set(["a"]));
-    stats.forgetEndpoint("unix:/a");
+    stats.forgetEndpoint("unix:/s");
     expect(stats.route("a")).toBe(before);
     expect(stats.report().routes.map(([id]) => id)).toEqual([UNMATCHED, "a"]);
     expect(stats.report().endpoints).toEqual([]);

@@ -13,8 +13,7 @@ import type { Stats } from "../ops/stats.ts";
 import type { StatsReport } from "../ops/stats-report.ts";
 import { createTrust } from "../ops/trust.ts";
 import { EndpointRegistry } from "../routing/endpoints.ts";
-import type { Pool } from "../routing/pool.ts";
-import { compileTable, type RoutingTable } from "../routing/table.ts";
+import { compileTable } from "../routing/table.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { PacketWriter } from "../uwsgi/encoder.ts";
 import type { DataPlane } from "../workers/data-plane.ts";
@@ -123,15 +122,8 @@ export class ProxyDataPlane implements DataPlane {
     if (snapshot.hosts !== before?.snapshot.hosts) stats.retainRoutes(routeIds(snapshot));
     const context = { endpoints: this.endpoints, routeStats: (id: string) => stats.route(id), random };
     const table = compileTable(snapshot, context, before);
-    this.useEndpoints(before, table);
+    this.endpoints.swap(before?.pools ?? new Map(), table.pools);
     this.context.table = table;
-  }
-
-  private useEndpoints(before: RoutingTable | undefined, table: RoutingTable): void {
-    const [old, now] = [before?.pools ?? new Map<string, Pool>(), table.pools];
-    for (const [key, pool] of now) if (old.get(key) !== pool) this.endpoints.take(pool.endpoints());
-    for (const [key, pool] of old) if (now.get(key) !== pool) this.endpoints.release(pool.endpoints());
-    this.endpoints.sweep();
   }
 
   /** Begins to accept; once, after the first table. Gives the addresses with their real ports. */

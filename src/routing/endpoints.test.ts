@@ -130,14 +130,16 @@ describe("the registry", () => {
       endpoint: () => new EndpointStats(),
       forgetEndpoint: (address) => forgotten.push(address),
     });
+  /** One pool of those endpoints for each list. */
+  const pools = (...lists: Endpoint[][]) =>
+    new Map(lists.map((list, i) => [String(i), { endpoints: () => list }]));
   const addresses = (registry: EndpointRegistry) => [...registry.all()].map(({ address }) => address);
 
   test("gives an address one state, whatever table asks", () => {
     const registry = registryOf();
     const one = registry.at("unix:/a");
     one.failed(usual, 0);
-    registry.take([one]);
-    registry.sweep();
+    registry.swap(pools(), pools([one]));
     expect(registry.at("unix:/a")).toBe(one);
     expect(registry.at("unix:/a").available(usual, 1)).toBe(false);
   });
@@ -145,16 +147,15 @@ describe("the registry", () => {
   test("forgets what no table names once nothing is in flight there", () => {
     const registry = registryOf();
     const [idle, busy, used] = ["unix:/idle", "unix:/busy", "unix:/used"].map((at) => registry.at(at));
-    const before = [idle!, busy!, used!];
-    registry.take(before);
-    // Two pools name it, and one of them stays.
-    registry.take([used!]);
+    // Two pools name the last one, and one of them stays.
+    const before = pools([used!], [idle!, busy!, used!]);
+    const after = new Map([...before].slice(0, 1));
+    registry.swap(pools(), before);
     busy!.begin(usual, 0);
-    registry.release(before);
-    registry.sweep();
+    registry.swap(before, after);
     expect(addresses(registry)).toEqual(["unix:/busy", "unix:/used"]);
     busy!.end();
-    registry.sweep();
+    registry.swap(after, after);
     expect(addresses(registry)).toEqual(["unix:/used"]);
     expect(forgotten).toEqual(["unix:/idle", "unix:/busy"]);
   });
@@ -162,14 +163,13 @@ describe("the registry", () => {
   test("a draining endpoint that comes back keeps its state", () => {
     const registry = registryOf();
     const one = registry.at("unix:/a");
-    registry.take([one]);
+    registry.swap(pools(), pools([one]));
     one.begin(usual, 0);
-    registry.release([one]);
-    registry.sweep();
+    registry.swap(pools([one]), pools());
     expect(registry.at("unix:/a")).toBe(one);
-    registry.take([one]);
+    registry.swap(pools(), pools([one]));
     one.end();
-    registry.sweep();
+    registry.swap(pools(), pools());
     expect(registry.at("unix:/a")).toBe(one);
   });
 

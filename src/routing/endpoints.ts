@@ -101,18 +101,25 @@ export class EndpointRegistry {
     return endpoint;
   }
 
-  /** A pool of the table in use names them, once more each. */
-  take(endpoints: Iterable<Endpoint>): void {
+  /**
+   * The pools of a table take the place of those of the one before; what is the same pool under the same key costs nothing. What no
+   * pool names any more is forgotten once nothing is in flight there.
+   */
+  swap(before: Pools, now: Pools): void {
+    for (const [key, pool] of now) if (before.get(key) !== pool) this.take(pool.endpoints());
+    for (const [key, pool] of before) if (now.get(key) !== pool) this.release(pool.endpoints());
+    this.sweep();
+  }
+
+  private take(endpoints: readonly Endpoint[]): void {
     for (const endpoint of endpoints) if (endpoint.uses++ === 0) this.unused.delete(endpoint);
   }
 
-  /** A pool that named them is gone. */
-  release(endpoints: Iterable<Endpoint>): void {
+  private release(endpoints: readonly Endpoint[]): void {
     for (const endpoint of endpoints) if (--endpoint.uses === 0) this.unused.add(endpoint);
   }
 
-  /** Forgets what no pool names, once nothing is in flight there. */
-  sweep(): void {
+  private sweep(): void {
     for (const endpoint of this.unused) {
       if (endpoint.inFlight > 0) continue;
       this.unused.delete(endpoint);
@@ -127,6 +134,8 @@ export class EndpointRegistry {
     return this.byAddress.values();
   }
 }
+
+type Pools = ReadonlyMap<string, { endpoints(): readonly Endpoint[] }>;
 
 interface EndpointStatistics {
   endpoint(address: string): EndpointStats;

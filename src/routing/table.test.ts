@@ -71,6 +71,23 @@ function shares({ pool }: ForwardTarget, count: number): Record<string, number> 
   return counts;
 }
 
+describe("hosts that share a pool", () => {
+  test("all go to the new endpoints, whichever is compiled first", () => {
+    const { hosts, ...rest } = snapshotOf(
+      [forwardRule("", [{ upstream: "upstream 0", weight: 1 }])],
+      [["unix:/old"]],
+    );
+    const before = { ...rest, hosts: [...hosts, { ...hosts[0]!, hostname: "i" }] };
+    const after = { ...before, upstreams: [{ id: "upstream 0", endpoints: [{ address: "unix:/new" }] }] };
+    const context = contextOf();
+    const table = compileTable(after, context, compileTable(before, context));
+    for (const host of ["h", "i"]) {
+      const target = table.match(host, "/")!.target as ForwardTarget;
+      expect(target.pool.endpoints().map(({ address }) => address)).toEqual(["unix:/new"]);
+    }
+  });
+});
+
 describe("backends", () => {
   test("share by weight, whatever the number of endpoints behind each", () => {
     const backends = [
@@ -145,14 +162,12 @@ describe("a swap", () => {
     const context = contextOf();
     const rule = [forwardRule("", [{ upstream: "upstream 0", weight: 1 }])];
     const before = compileTable(snapshotOf(rule, [["unix:/a", "unix:/b"]]), context);
-    context.endpoints.take(endpointsOf(before));
+    context.endpoints.swap(new Map(), before.pools);
     const kept = context.endpoints.at("unix:/a");
     kept.failed(settings, 0);
     kept.begin({ maxFails: 1, failTimeoutMs: 10_000 }, 0);
     const after = compileTable(snapshotOf(rule, [["unix:/a", "unix:/c"]]), context);
-    context.endpoints.take(endpointsOf(after));
-    context.endpoints.release(endpointsOf(before));
-    context.endpoints.sweep();
+    context.endpoints.swap(before.pools, after.pools);
     expect(endpointsOf(after)).toContain(kept);
     expect(kept.available(settings, 1)).toBe(false);
     expect([...context.endpoints.all()].map(({ address }) => address)).toEqual(["unix:/a", "unix:/c"]);

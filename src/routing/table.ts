@@ -139,9 +139,8 @@ class Compiler {
     return compiled?.poolKeys.every((key) => this.keptPool(key) !== undefined) ? compiled : undefined;
   }
 
+  /** That of the table before, which its hosts go to; never one that was made since. */
   private keptPool(key: string): Pool | undefined {
-    const made = this.pools.get(key);
-    if (made !== undefined) return made;
     const pool = this.before?.pools.get(key);
     if (pool === undefined) return undefined;
     const upstreams = this.before!.poolUpstreams.get(pool)!;
@@ -175,7 +174,7 @@ class Compiler {
       type: "forward",
       settings,
       vars: this.plan(settings),
-      pool: this.keptPool(key) ?? this.pool(key, action, settings),
+      pool: this.pools.get(key) ?? this.keptPool(key) ?? this.pool(key, action, settings),
       serverName: serverName === "" ? undefined : serverName,
       serverNameVar: serverName === "" ? undefined : encodePair("SERVER_NAME", serverName),
     };

@@ -66,7 +66,7 @@ describe("changeEndpoints", () => {
     ["only pods that terminate", { "10.0.0.1": "terminating", "10.0.0.2": "down" }],
   ])("%s: as a translation of everything", (_, one) => {
     const after = state(one, { "10.0.1.1": "ready" });
-    const short = changeEndpoints(before.snapshot, after.change);
+    const short = changeEndpoints(before, after.change);
     expect(short).toEqual(after.snapshot);
     expect(short).not.toEqual(before.snapshot);
     expect(after.verdicts).toEqual(before.verdicts);
@@ -77,13 +77,13 @@ describe("changeEndpoints", () => {
       { "10.0.0.1": "ready", "10.0.0.2": "ready", "10.0.0.9": "down" },
       { "10.0.1.1": "ready" },
     );
-    expect(changeEndpoints(before.snapshot, after.change)).toBe(before.snapshot);
+    expect(changeEndpoints(before, after.change)).toBe(before.snapshot);
   });
 
   test("the last endpoint gone, or the first one there, is for a translation of everything", () => {
     const none = state({}, { "10.0.1.1": "ready" });
-    expect(changeEndpoints(before.snapshot, none.change)).toBeUndefined();
-    expect(changeEndpoints(none.snapshot, before.change)).toBeUndefined();
+    expect(changeEndpoints(before, none.change)).toBeUndefined();
+    expect(changeEndpoints(none, before.change)).toBeUndefined();
     expect(none.verdicts).not.toEqual(before.verdicts);
   });
 });

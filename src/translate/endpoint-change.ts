@@ -4,8 +4,9 @@
  */
 import type { Snapshot, Upstream } from "../snapshot/snapshot.ts";
 import { contentDigest, snapshotVersion } from "../snapshot/version.ts";
-import { EndpointResolver } from "./endpoints.ts";
+import { EndpointResolver, type FoundPort } from "./endpoints.ts";
 import type { ObjectIndex } from "./objects.ts";
+import type { Translated } from "./translate.ts";
 
 export interface EndpointChange {
   /** `namespace/name` of the Services whose slices changed. */
@@ -18,20 +19,27 @@ export interface EndpointChange {
 
 /**
  * What `translate` would give for the objects as they are by now, given what it gave before the change. `undefined` where verdicts change
- * as well, since a Service got its first endpoint or lost its last: that takes a translation of everything.
+ * as well, since a Service got its first endpoint, lost its last, or has none for another reason: that takes a translation of
+ * everything. Verdicts may tell of Services that are in no snapshot, behind rules that others have.
  */
 export function changeEndpoints(
-  snapshot: Snapshot,
+  { snapshot, found }: Pick<Translated, "snapshot" | "found">,
   { services, index, zone }: EndpointChange,
 ): Snapshot | undefined {
   const resolver = new EndpointResolver(index, zone);
+  const isAsTold = ({ ref, notice }: FoundPort) => {
+    const now = resolver.resolve(ref);
+    return now.type === "upstream" && now.notice === notice;
+  };
+  const changedPorts = found.filter(({ ref }) => services.has(`${ref.namespace}/${ref.name}`));
+  if (!changedPorts.every(isAsTold)) return undefined;
   const upstreams: Upstream[] = [];
   let changed = false;
   for (const upstream of snapshot.upstreams) {
-    const found = services.has(serviceOf(upstream)) ? resolve(upstream, resolver) : upstream;
-    if (found === undefined) return undefined;
-    if (found !== upstream) changed = true;
-    upstreams.push(found);
+    const now = services.has(serviceOf(upstream)) ? resolve(upstream, resolver) : upstream;
+    if (now === undefined) return undefined;
+    if (now !== upstream) changed = true;
+    upstreams.push(now);
   }
   if (!changed) return snapshot;
   const { version: _, ...content } = { ...snapshot, upstreams };
@@ -48,6 +56,5 @@ function resolve(upstream: Upstream, resolver: EndpointResolver): Upstream | und
   const resolution = resolver.resolve({ namespace: namespace!, name: name!, port: Number(port) });
   if (resolution.type === "unresolved") return undefined;
   const found = resolution.upstream;
-  if (contentDigest(found) === contentDigest(upstream)) return upstream;
-  return upstream.endpoints.length > 0 === found.endpoints.length > 0 ? found : undefined;
+  return contentDigest(found) === contentDigest(upstream) ? upstream : found;
 }

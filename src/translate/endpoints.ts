@@ -17,6 +17,12 @@ export type Resolution =
   | { readonly type: "upstream"; readonly upstream: Upstream; readonly notice?: string }
   | { readonly type: "unresolved"; readonly reason: ResolvedRefsReason; readonly message: string };
 
+/** A port that was asked for and is there, with what verdicts say of it. */
+export interface FoundPort {
+  readonly ref: ServicePortRef;
+  readonly notice: string | undefined;
+}
+
 type EndpointIndex = Pick<ObjectIndex, "services" | "slices">;
 
 /** Follows a reference to the endpoints behind it. Answers are kept: thousands of rules share a Service. */
@@ -24,11 +30,17 @@ export class EndpointResolver {
   readonly #index: EndpointIndex;
   readonly #zone: string | undefined;
   readonly #known = new Map<string, Resolution>();
+  readonly #found: FoundPort[] = [];
 
   /** `zone` as in `TranslateOptions`. */
   constructor(index: EndpointIndex, zone: string | undefined) {
     this.#index = index;
     this.#zone = zone;
+  }
+
+  /** What was found so far, also behind rules that are not served. */
+  found(): FoundPort[] {
+    return [...this.#found];
   }
 
   resolve(ref: ServicePortRef): Resolution {
@@ -37,6 +49,7 @@ export class EndpointResolver {
     if (resolution === undefined) {
       resolution = resolve(ref, this.#index, this.#zone);
       this.#known.set(key, resolution);
+      if (resolution.type === "upstream") this.#found.push({ ref, notice: resolution.notice });
     }
     return resolution;
   }

@@ -8,6 +8,7 @@ import { sortedBy } from "../snapshot/order.ts";
 import { SNAPSHOT_FORMAT, type Snapshot } from "../snapshot/snapshot.ts";
 import { snapshotVersion } from "../snapshot/version.ts";
 import { type IsOurs, ourClasses } from "./classes.ts";
+import type { FoundPort } from "./endpoints.ts";
 import { translateDefaultBackend, translateIngress } from "./ingress.ts";
 import { type InvalidObject, indexObjects, type ObjectSet, type SourcedRoute } from "./objects.ts";
 import type { TranslateOptions } from "./options.ts";
@@ -23,12 +24,17 @@ export interface TranslateResult {
   readonly verdicts: readonly Verdict[];
 }
 
+/** With what the next change of endpoints is measured against. */
+export interface Translated extends TranslateResult {
+  readonly found: readonly FoundPort[];
+}
+
 /** `before`: what it gave before a change. It makes no difference to the result but that equal hosts are the very same values. */
 export function translate(
   { objects, invalid }: ObjectSet,
   options: TranslateOptions,
   before?: Snapshot,
-): TranslateResult {
+): Translated {
   const index = indexObjects(objects);
   const isOurs = ourClasses(index.classes, options);
   const { routes, refused } = selectRoutes(index.routes, isOurs, options);
@@ -43,7 +49,8 @@ export function translate(
   });
   const verdicts = parts.map((part) => part.verdict());
   const bad = [...refused, ...invalid.filter((each) => mayBeOurs(each, isOurs))];
-  return { snapshot: snapshotOf(translation, before), verdicts: addInvalid(verdicts, bad) };
+  const found = translation.endpoints.found();
+  return { snapshot: snapshotOf(translation, before), verdicts: addInvalid(verdicts, bad), found };
 }
 
 /** Routes of our classes, in the order in which they may claim. */
