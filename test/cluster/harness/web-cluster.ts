@@ -153,13 +153,14 @@ export async function routesOf(admin: string): Promise<Routes> {
   return { version: page.version, hosts: page.hosts, upstreams };
 }
 
-/** Polls until `is` holds for what `look` gives, and resolves with that. Rejects after ten seconds. */
+/** Polls until `is` holds for what `look` gives, and resolves with that. Rejects after `timeoutMs`. */
 export async function eventually<T>(
   look: () => Promise<T>,
   is: (found: T) => boolean,
   what: string,
+  timeoutMs = SEEN_TIMEOUT_MS,
 ): Promise<T> {
-  const deadlineMs = performance.now() + SEEN_TIMEOUT_MS;
+  const deadlineMs = performance.now() + timeoutMs;
   for (;;) {
     const found = await look();
     if (is(found)) return found;
