@@ -3,13 +3,14 @@
  * hosts, default backends, ports, classes, the load balancer's status, TLS Secrets. Endpoints are in `conformance-endpoints.test.ts`.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
 import { stopAll } from "../harness/cleanup.ts";
-import { applyEndpointSlice, createAuthority, endpointOf, startPod } from "./harness/index.ts";
+import { exact, PATH_CASES, prefix } from "./conformance-paths.ts";
+import { applyEndpointSlice, endpointOf, startPod } from "./harness/index.ts";
 import { describeCluster } from "./harness/suite.ts";
 import {
   applyClass,
   CLASS,
+  createTlsSecret,
   eventually,
   type IngressPath,
   NAMESPACE,
@@ -30,52 +31,6 @@ def application(environ, start_response):
 
 /** A Service and a pod for each, of the same name: the answer's text tells which of them was asked. */
 const SERVICES = ["one", "two", "three"];
-
-const exact = (path: string, service: string): IngressPath => ({ path, pathType: "Exact", service });
-const prefix = (path: string, service: string): IngressPath => ({ path, pathType: "Prefix", service });
-
-/** The table of the Kubernetes documentation of Ingress: paths, a request, and the Service; none: 404. */
-const PATH_TABLE: readonly [IngressPath[], string, string | undefined][] = [
-  [[prefix("/", "one")], "/", "one"],
-  [[prefix("/", "one")], "/any/path", "one"],
-  [[exact("/foo", "one")], "/foo", "one"],
-  [[exact("/foo", "one")], "/bar", undefined],
-  [[exact("/foo", "one")], "/foo/", undefined],
-  [[exact("/foo/", "one")], "/foo", undefined],
-  [[exact("/foo/", "one")], "/foo/", "one"],
-  [[prefix("/foo", "one")], "/foo", "one"],
-  [[prefix("/foo", "one")], "/foo/", "one"],
-  [[prefix("/foo/", "one")], "/foo", "one"],
-  [[prefix("/foo/", "one")], "/foo/", "one"],
-  [[prefix("/aaa/bb", "one")], "/aaa/bbb", undefined],
-  [[prefix("/aaa/bbb", "one")], "/aaa/bbb", "one"],
-  [[prefix("/aaa/bbb/", "one")], "/aaa/bbb", "one"],
-  [[prefix("/aaa/bbb", "one")], "/aaa/bbb/", "one"],
-  [[prefix("/aaa/bbb", "one")], "/aaa/bbb/ccc", "one"],
-  [[prefix("/aaa/bbb", "one")], "/aaa/bbbxyz", undefined],
-  [[prefix("/", "one"), prefix("/aaa", "two")], "/aaa/ccc", "two"],
-  [[prefix("/", "one"), prefix("/aaa", "two"), prefix("/aaa/bbb", "three")], "/aaa/bbb", "three"],
-  [[prefix("/", "one"), prefix("/aaa", "two"), prefix("/aaa/bbb", "three")], "/ccc", "one"],
-  [[prefix("/aaa", "one")], "/ccc", undefined],
-  [[prefix("/foo", "one"), exact("/foo", "two")], "/foo", "two"],
-  // Beyond that table: what its text says.
-  [[prefix("/foo", "one"), exact("/foo", "two")], "/foo/", "one"],
-  [[prefix("/aaa/bbb", "three"), prefix("/aaa", "two"), prefix("/", "one")], "/aaa/bbb/ccc", "three"],
-  [[prefix("/foo", "one")], "/FOO", undefined],
-  [[exact("/foo", "one")], "/FOO", undefined],
-  [[prefix("/foo", "one")], "/foo?bar=/baz", "one"],
-  [[exact("/foo", "one")], "/foo?bar=/baz", "one"],
-  [[{ path: "/foo", pathType: "ImplementationSpecific", service: "one" }], "/foo/bar", "one"],
-  [[{ path: "/foo", pathType: "ImplementationSpecific", service: "one" }], "/foobar", undefined],
-  [[{ pathType: "ImplementationSpecific", service: "one" }], "/any/path", "one"],
-];
-
-const text = (paths: readonly IngressPath[]) =>
-  paths.map(({ pathType, path = "(none)", service }) => `${pathType} ${path} -> ${service}`).join(", ");
-const cases = PATH_TABLE.map(
-  ([paths, request, service], i) =>
-    [text(paths), request, service ?? "nothing", `path-${i}.test`, service] as const,
-);
 
 let cluster: WebCluster;
 
@@ -109,14 +64,15 @@ describeCluster(
 
     describe("paths", () => {
       beforeAll(async () => {
-        for (const [i, [paths]] of PATH_TABLE.entries()) {
-          await cluster.applyIngress(`path-${i}`, { rules: [{ host: `path-${i}.test`, paths }] });
+        for (const { host, paths } of PATH_CASES) {
+          await cluster.applyIngress(host, { rules: [{ host, paths }] });
         }
         await settled();
       }, 30_000);
 
-      test.each(cases)("%s: a request for %s goes to %s", async (_paths, path, _service, host, service) => {
-        expect(await asked(host, path)).toBe(service ?? "404");
+      test.each(PATH_CASES)("$text: a request for $request goes to $service", async (each) => {
+        const { host, request, service } = each;
+        expect(await asked(host, request)).toBe(service === "nothing" ? "404" : service);
       });
     });
 
@@ -291,13 +247,36 @@ describeCluster(
       await cluster.applyIngress("tls", { rules: [{ host: "tls.test", paths: [prefix("/", "one")] }], tls });
       await cluster.until("tls.test", "/", 200, "one");
       await untilEvent("tls", "Warning", "SecretNotFound", "tls-test");
-      await createTlsSecret("tls-test", ["DNS:tls.test"]);
+      await createTlsSecret(cluster.server, "tls-test", ["DNS:tls.test"]);
       await untilEvent("tls", "Normal", "ResolvedRefs", "");
       expect(await asked("tls.test")).toBe("one");
     }, 25_000);
 
+    test("a UwsgiRoute says the same in its condition", async () => {
+      const path = `/apis/uwsgi-gateway.io/v1alpha1/namespaces/${NAMESPACE}/uwsgiroutes/tls-route`;
+      await cluster.server.apply(path, {
+        ...{ apiVersion: "uwsgi-gateway.io/v1alpha1", kind: "UwsgiRoute" },
+        metadata: { name: "tls-route", namespace: NAMESPACE },
+        spec: {
+          ...{ ingressClassName: CLASS, hostnames: ["tls-route.test"] },
+          tls: { secretName: "tls-route" },
+          rules: [{ backendRefs: [{ name: "one", port: SERVICE_PORT }] }],
+        },
+      });
+      const condition = async () => {
+        const { body } = await cluster.server.request("GET", path);
+        const found = body.status?.conditions?.find((each: { type: string }) => each.type === "ResolvedRefs");
+        return `${found?.status} ${found?.reason}`;
+      };
+      await eventually(condition, (each) => each === "False SecretNotFound", "without its Secret");
+      expect(await asked("tls-route.test")).toBe("one");
+      await createTlsSecret(cluster.server, "tls-route", ["DNS:tls-route.test"]);
+      await eventually(condition, (each) => each === "True ResolvedRefs", "mended");
+      expect(await asked("tls-route.test")).toBe("one");
+    }, 25_000);
+
     test("a TLS Secret for other names is told of, and is taken all the same", async () => {
-      await createTlsSecret("tls-other", ["DNS:elsewhere.test"]);
+      await createTlsSecret(cluster.server, "tls-other", ["DNS:elsewhere.test"]);
       const tls = [{ hosts: ["uncovered.test"], secretName: "tls-other" }];
       await cluster.applyIngress("uncovered", {
         ...{ rules: [{ host: "uncovered.test", paths: [prefix("/", "one")] }], tls },
@@ -323,15 +302,4 @@ async function untilEvent(ingress: string, type: string, reason: string, message
   const isThere = (events: string[][]) =>
     events.some(([t, r, words]) => t === type && r === reason && words!.includes(message));
   await eventually(look, isThere, `${type} ${reason} of ${ingress}`);
-}
-
-async function createTlsSecret(name: string, subjectNames: readonly string[]): Promise<void> {
-  const authority = await createAuthority(cluster.server.folder, `${name}-authority`);
-  const files = await authority.issueServer(name, subjectNames);
-  const encoded = (path: string) => readFileSync(path).toString("base64");
-  await cluster.server.apply(`/api/v1/namespaces/${NAMESPACE}/secrets/${name}`, {
-    ...{ apiVersion: "v1", kind: "Secret", type: "kubernetes.io/tls" },
-    metadata: { name, namespace: NAMESPACE },
-    data: { "tls.crt": encoded(files.certificate), "tls.key": encoded(files.key) },
-  });
 }

@@ -1,7 +1,9 @@
 /** An API server, pods and a running gateway for the suites that look at what clients of the gateway see. */
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { REPOSITORY } from "../../harness/gateway.ts";
 import { type ApiServer, startApiServer } from "./api-server.ts";
+import { createAuthority } from "./certificates.ts";
 import { type ClusterGateway, startClusterGateway } from "./cluster-gateway.ts";
 
 export const NAMESPACE = "web";
@@ -105,6 +107,22 @@ async function applyService(server: ApiServer, name: string): Promise<void> {
     kind: "Service",
     metadata: { name, namespace: NAMESPACE },
     spec: { clusterIP: "None", ports: [{ name: "uwsgi", port: SERVICE_PORT }] },
+  });
+}
+
+/** Of type `kubernetes.io/tls`, signed by an authority of its own; `subjectNames` as `DNS:app.test`. */
+export async function createTlsSecret(
+  server: ApiServer,
+  name: string,
+  subjectNames: readonly string[],
+): Promise<void> {
+  const authority = await createAuthority(server.folder, `${name}-authority`);
+  const files = await authority.issueServer(name, subjectNames);
+  const encoded = (path: string) => readFileSync(path).toString("base64");
+  await server.apply(`/api/v1/namespaces/${NAMESPACE}/secrets/${name}`, {
+    ...{ apiVersion: "v1", kind: "Secret", type: "kubernetes.io/tls" },
+    metadata: { name, namespace: NAMESPACE },
+    data: { "tls.crt": encoded(files.certificate), "tls.key": encoded(files.key) },
   });
 }
 
