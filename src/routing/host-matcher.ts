@@ -24,16 +24,26 @@ export function compileHost<T>({ rules }: HostEntry, compile: (rule: Rule) => T)
 }
 
 export class HostMatcher<T> {
-  private readonly exact = new Map<string, PathMatcher<T>>();
-  private readonly wildcards = new Map<string, HostRules<T>>();
+  private exact = new Map<string, PathMatcher<T>>();
+  private wildcards = new Map<string, HostRules<T>>();
   private any = new PathMatcher<T>();
   private first: { readonly rank: string; readonly rules: PathMatcher<T> } | undefined;
 
-  /** Once for each host name of a snapshot. */
+  /** Another one with the same rules, to which others can be added. */
+  copy(): HostMatcher<T> {
+    const copy = new HostMatcher<T>();
+    copy.exact = new Map(this.exact);
+    copy.wildcards = new Map(this.wildcards);
+    copy.any = this.any;
+    copy.first = this.first;
+    return copy;
+  }
+
+  /** In place of the rules that the host name had, if any. */
   add(hostname: string, rules: HostRules<T>): void {
     // Every exact name comes before every wildcard.
     const rank = hostname.startsWith("*.") ? `1${hostname}` : `0${hostname}`;
-    if (hostname !== "" && (this.first === undefined || rank < this.first.rank)) {
+    if (hostname !== "" && (this.first === undefined || rank <= this.first.rank)) {
       this.first = { rank, rules: rules.direct };
     }
     if (hostname === "") this.any = rules.direct;

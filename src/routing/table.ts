@@ -50,7 +50,7 @@ export interface CompileContext {
 
 export class RoutingTable {
   readonly snapshot: Snapshot;
-  private readonly matcher: HostMatcher<CompiledRule>;
+  readonly matcher: HostMatcher<CompiledRule>;
   /** For the next table: see `compileTable`. */
   readonly parts: TableParts;
 
@@ -96,22 +96,22 @@ export function compileTable(
   before?: RoutingTable,
 ): RoutingTable {
   if (snapshot.format !== SNAPSHOT_FORMAT) throw new Error(`snapshot format ${snapshot.format} is not known`);
-  return new Compiler(snapshot, context, before?.parts).table();
+  return new Compiler(snapshot, context, before).table();
 }
 
 class Compiler {
   private readonly snapshot: Snapshot;
   private readonly context: CompileContext;
-  private readonly before: TableParts | undefined;
+  private readonly before: RoutingTable | undefined;
   private readonly settings: ReadonlyMap<string, ForwardSettings>;
   private readonly plans = new Map<string, VarPlan>();
   private readonly upstreams: ReadonlyMap<string, Upstream>;
-  private readonly hosts = new Map<HostEntry, CompiledHost>();
+  private hosts = new Map<HostEntry, CompiledHost>();
   /** Rules with the same backends and settings share a pool, and so its turns. */
-  private readonly pools = new Map<string, Pool>();
-  private readonly poolUpstreams = new Map<Pool, readonly Upstream[]>();
+  private pools = new Map<string, Pool>();
+  private poolUpstreams = new Map<Pool, readonly Upstream[]>();
 
-  constructor(snapshot: Snapshot, context: CompileContext, before: TableParts | undefined) {
+  constructor(snapshot: Snapshot, context: CompileContext, before: RoutingTable | undefined) {
     this.snapshot = snapshot;
     this.context = context;
     this.before = before;
@@ -120,31 +120,67 @@ class Compiler {
   }
 
   table(): RoutingTable {
+    const { before, snapshot } = this;
+    const isSame =
+      before?.snapshot.hosts === snapshot.hosts && before.snapshot.settings === snapshot.settings;
+    return isSame ? this.otherEndpoints(before!) : this.otherRules();
+  }
+
+  /** The rules are the very same: only the hosts behind changed upstreams are looked at. */
+  private otherEndpoints({ matcher, parts }: RoutingTable): RoutingTable {
+    const stale = new Set<string>();
+    for (const [key, pool] of parts.pools)
+      if (!this.isAsItWas(parts.poolUpstreams.get(pool)!)) stale.add(key);
+    if (stale.size === 0) return new RoutingTable(this.snapshot, matcher, parts);
+    this.hosts = new Map(parts.hosts);
+    this.pools = new Map(parts.pools);
+    this.poolUpstreams = new Map(parts.poolUpstreams);
+    for (const key of stale) {
+      this.poolUpstreams.delete(this.pools.get(key)!);
+      this.pools.delete(key);
+    }
+    const changed = matcher.copy();
+    for (const [entry, { poolKeys }] of parts.hosts) {
+      if (poolKeys.some((key) => stale.has(key))) this.add(entry, this.host(entry), changed);
+    }
+    return this.made(changed);
+  }
+
+  private otherRules(): RoutingTable {
     const matcher = new HostMatcher<CompiledRule>();
     for (const entry of this.snapshot.hosts) {
-      const compiled = this.kept(entry) ?? this.host(entry);
-      this.hosts.set(entry, compiled);
-      matcher.add(entry.hostname, compiled.rules);
+      this.add(entry, this.kept(entry) ?? this.host(entry), matcher);
     }
-    return new RoutingTable(this.snapshot, matcher, {
-      hosts: this.hosts,
-      pools: this.pools,
-      poolUpstreams: this.poolUpstreams,
-    });
+    return this.made(matcher);
+  }
+
+  private add(entry: HostEntry, compiled: CompiledHost, matcher: HostMatcher<CompiledRule>): void {
+    this.hosts.set(entry, compiled);
+    matcher.add(entry.hostname, compiled.rules);
+  }
+
+  private made(matcher: HostMatcher<CompiledRule>): RoutingTable {
+    const { snapshot, hosts, pools, poolUpstreams } = this;
+    return new RoutingTable(snapshot, matcher, { hosts, pools, poolUpstreams });
+  }
+
+  private isAsItWas(upstreams: readonly Upstream[]): boolean {
+    return upstreams.every((upstream) => this.upstreams.get(upstream.id) === upstream);
   }
 
   /** As it was compiled before, if all its pools are as they were. */
   private kept(entry: HostEntry): CompiledHost | undefined {
-    const compiled = this.before?.hosts.get(entry);
+    const compiled = this.before?.parts.hosts.get(entry);
     return compiled?.poolKeys.every((key) => this.keptPool(key) !== undefined) ? compiled : undefined;
   }
 
   /** That of the table before, which its hosts go to; never one that was made since. */
   private keptPool(key: string): Pool | undefined {
-    const pool = this.before?.pools.get(key);
-    if (pool === undefined) return undefined;
-    const upstreams = this.before!.poolUpstreams.get(pool)!;
-    if (!upstreams.every((upstream) => this.upstreams.get(upstream.id) === upstream)) return undefined;
+    const parts = this.before?.parts;
+    const pool = parts?.pools.get(key);
+    if (parts === undefined || pool === undefined) return undefined;
+    const upstreams = parts.poolUpstreams.get(pool)!;
+    if (!this.isAsItWas(upstreams)) return undefined;
     this.pools.set(key, pool);
     this.poolUpstreams.set(pool, upstreams);
     return pool;
