@@ -5,7 +5,7 @@
  */
 import { chmodSync, lstatSync, rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer } from "node:tls";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
 import type { FeedAddress, FeedTls } from "../ops/feed-address.ts";
 import type { Snapshot } from "../snapshot/snapshot.ts";
 import { Subscription, type SubscriptionState } from "./subscription.ts";
@@ -73,7 +73,15 @@ export class FeedPublisher {
       { ...readTls(tls), requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.3" },
       accept,
     );
-    server.on("tlsClientError", (error) => this.#options.onError(error));
+    // Before the server's own listener, so that a renewed certificate is shown from the next connection on.
+    server.prependListener("connection", () => {
+      try {
+        server.setSecureContext({ ...readTls(tls), minVersion: "TLSv1.3" });
+      } catch (error) {
+        this.#options.onError(error as Error);
+      }
+    });
+    server.on("tlsClientError", (error, socket) => this.#options.onError(refusal(error, socket)));
     return server;
   }
 
@@ -118,6 +126,13 @@ function isListening(path: string): Promise<boolean> {
       resolve(error.code !== "ECONNREFUSED" && error.code !== "ENOENT");
     });
   });
+}
+
+/** Node ends the handshake of a certificate that it does not trust without a word about it. */
+function refusal(error: Error, { authorizationError: reason, remoteAddress }: TLSSocket): Error {
+  const text = reason ? `its certificate is not trusted: ${String(reason)}` : error.message;
+  // A socket that is closed already does not know any more whose it was.
+  return new Error(remoteAddress === undefined ? text : `${remoteAddress}: ${text}`, { cause: error });
 }
 
 function listening(server: Server, address: FeedAddress): Promise<void> {

@@ -66,7 +66,9 @@ export class FeedSubscriber {
     const reader = new FrameReader();
     let reason = "the controller closed the connection";
     const { address } = this.#options;
-    socket.once(address.type === "tcp" ? "secureConnect" : "connect", () => this.#connected(socket));
+    socket.once(address.type === "tcp" ? "secureConnect" : "connect", () => this.#greet(socket));
+    // Not before: over TLS 1.3 a client's handshake is done before the server has looked at its certificate.
+    socket.once("data", () => this.#connected());
     socket.setTimeout(MAX_SILENCE_MS, () => socket.destroy(new Error("the controller is silent")));
     socket.on("data", (bytes) => {
       try {
@@ -94,12 +96,15 @@ export class FeedSubscriber {
     return connectTls({ ...readTls(tls), host: hostname, port, servername: hostname, minVersion: "TLSv1.3" });
   }
 
-  #connected(socket: Socket): void {
+  #greet(socket: Socket): void {
     // What the connection before brought may be on its way into use.
     this.#work = this.#work.then(() => {
       const version = this.#inUse?.version ?? "";
       say(socket, { type: "hello", protocol: FEED_PROTOCOL, name: this.#options.name, version });
     });
+  }
+
+  #connected(): void {
     this.#options.onConnection({ type: "connected" });
   }
 

@@ -85,6 +85,8 @@ export class Subscription {
         }
         this.#name = message.name;
         this.#version = message.version;
+        // There may be no snapshot yet, and it wants to know that it was let in.
+        this.#send({ type: "ping" });
         break;
       case "ack":
         this.#version = this.#take(message.version).version;

@@ -12,6 +12,7 @@ export interface ClusterGatewayOptions {
   readonly kubeconfig: string;
   readonly controllerArgs?: readonly string[];
   readonly proxyArgs?: readonly string[];
+  readonly controllerEnv?: Readonly<Record<string, string>>;
   readonly podName?: string;
   readonly readyTimeoutMs?: number;
 }
@@ -53,7 +54,7 @@ export async function startClusterGateway(options: ClusterGatewayOptions): Promi
         ...["--feed", feed, "--admin", `127.0.0.1:${controllerPort}`],
         ...(options.controllerArgs ?? []),
       ],
-      env: { POD_NAME: options.podName ?? "gateway-0", POD_NAMESPACE: "default" },
+      env: { POD_NAME: options.podName ?? "gateway-0", POD_NAMESPACE: "default", ...options.controllerEnv },
     });
     await ready(controller, controllerAdmin, options.readyTimeoutMs);
   };
