@@ -3,6 +3,7 @@ import type { KubeApi } from "../kube/api.ts";
 import type { ControllerOptions } from "../ops/controller-options.ts";
 import type { ObjectRef } from "../resources/metadata.ts";
 import type { KubeChange } from "../sources/kube/change.ts";
+import type { ReflectorState } from "../sources/kube/reflector.ts";
 import {
   type KubeSource,
   type KubeSourceState,
@@ -12,6 +13,11 @@ import {
 import type { ObjectSet } from "../translate/objects.ts";
 import type { TranslateOptions } from "../translate/options.ts";
 import { FollowedObjects } from "./followed-objects.ts";
+
+export interface ClusterState extends KubeSourceState {
+  /** Of those that the selector selects; absent where there is none. */
+  readonly namespaces?: ReflectorState;
+}
 
 export class ClusterObjects {
   /** Everything has been listed. */
@@ -70,8 +76,9 @@ export class ClusterObjects {
     return this.#source.routeState(ref);
   }
 
-  get state(): KubeSourceState {
-    return this.#source.state;
+  get state(): ClusterState {
+    const namespaces = this.#namespaces?.state;
+    return { ...this.#source.state, ...(namespaces === undefined ? {} : { namespaces }) };
   }
 
   get isSynced(): boolean {

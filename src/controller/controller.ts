@@ -36,7 +36,7 @@ export interface ControllerParts {
 }
 
 /** A rollout changes many pods within moments; one table can hold them all. */
-const HOLD_OFF_MS = 10;
+const HOLD_OFF_MS = 5;
 const MAX_HOLD_OFF_MS = 50;
 /** `/routes` names so many problems. */
 const MAX_SHOWN_PROBLEMS = 1_000;
@@ -183,7 +183,9 @@ export class Controller {
   }
 
   #unsynced(): string[] {
-    return this.#objects.state.kinds
+    const { namespaces, kinds } = this.#objects.state;
+    const selected = { kind: "Namespace", ...namespaces };
+    return [...kinds, ...(namespaces === undefined ? [] : [selected])]
       .filter(({ synced }) => !synced)
       .map(({ kind, lastError }) => `${kind}: ${lastError?.message ?? "is being listed"}`);
   }
@@ -219,6 +221,7 @@ function clusterOptions(options: ControllerOptions): TranslateOptions {
     socketBackends: false,
     allowUwsgiScript: options.allowUwsgiScript,
     ...(options.zone === undefined ? {} : { zone: options.zone }),
+    ...(options.maxSecrets === 0 ? { withoutSecrets: true } : {}),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { KubeApi, KubeObject, Query } from "../kube/api.ts";
 import type { Sink } from "../sources/kube/collection.ts";
 import { systemPace } from "../sources/kube/pace.ts";
-import { Reflector } from "../sources/kube/reflector.ts";
+import { Reflector, type ReflectorState } from "../sources/kube/reflector.ts";
 
 /** A small collection whose objects are wanted as the server has them: the published Service, the selected namespaces. */
 export class FollowedObjects {
@@ -44,9 +44,8 @@ export class FollowedObjects {
     return this.#reflector.synced;
   }
 
-  /** What keeps it from following at present. */
-  get error(): string | undefined {
-    return this.#reflector.state.lastError?.message;
+  get state(): ReflectorState {
+    return this.#reflector.state;
   }
 
   stop(): Promise<void> {

@@ -11,6 +11,8 @@ export interface TranslateOptions {
   readonly socketBackends: boolean;
   /** Let params set UWSGI_SCRIPT, which makes uWSGI load a module by name. */
   readonly allowUwsgiScript: boolean;
+  /** Secrets are not read here, so nothing can be said about certificates. */
+  readonly withoutSecrets?: boolean;
   /** Where the proxies are (`topology.kubernetes.io/zone`): hints of EndpointSlices for it are honoured. */
   readonly zone?: string;
 }

@@ -24,9 +24,10 @@ const FOUND: CertificateFinding = { type: "found" };
 
 /** Follows references to TLS Secrets. Nothing of what is in them leaves here but the names that a certificate is not for. */
 export class CertificateChecks {
-  readonly #secrets: ReadonlyMap<string, TlsSecret>;
+  readonly #secrets: ReadonlyMap<string, TlsSecret> | undefined;
 
-  constructor(secrets: ReadonlyMap<string, TlsSecret>) {
+  /** `undefined`: they are not read, and every one passes. */
+  constructor(secrets: ReadonlyMap<string, TlsSecret> | undefined) {
     this.#secrets = secrets;
   }
 
@@ -35,6 +36,7 @@ export class CertificateChecks {
       const message = `names "${name}": only Secrets of the object's own namespace can be named`;
       return { type: "unresolved", reason: "RefNotPermitted", message };
     }
+    if (this.#secrets === undefined) return FOUND;
     const key = `${namespace}/${name}`;
     const secret = this.#secrets.get(key);
     if (secret === undefined) {

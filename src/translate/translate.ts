@@ -38,7 +38,7 @@ export function translate(
   const index = indexObjects(objects);
   const isOurs = ourClasses(index.classes, options);
   const { routes, refused } = selectRoutes(index.routes, isOurs, options);
-  const translation = new Translation(index, options.zone);
+  const translation = new Translation(index, options);
   const parts = routes.map((route) => new RouteTranslation(translation, route));
   routes.forEach(({ object }, i) => {
     if (object.kind === "Ingress") translateIngress(object, parts[i]!);

@@ -4,6 +4,7 @@ import type { Rule } from "../snapshot/snapshot.ts";
 import { EndpointResolver, type ServicePortRef } from "./endpoints.ts";
 import { type Claim, HostTable } from "./hosts.ts";
 import type { ObjectIndex, Route, SourcedRoute } from "./objects.ts";
+import type { TranslateOptions } from "./options.ts";
 import { SettingsTable } from "./settings.ts";
 import { CertificateChecks, type CertificateRef } from "./tls.ts";
 import { UpstreamTable, type WeightedUpstream } from "./upstreams.ts";
@@ -27,9 +28,9 @@ export class Translation {
   readonly endpoints: EndpointResolver;
   readonly certificates: CertificateChecks;
 
-  constructor(index: ObjectIndex, zone: string | undefined) {
+  constructor(index: ObjectIndex, { zone, withoutSecrets }: TranslateOptions) {
     this.endpoints = new EndpointResolver(index, zone);
-    this.certificates = new CertificateChecks(index.secrets);
+    this.certificates = new CertificateChecks(withoutSecrets ? undefined : index.secrets);
   }
 }
 
