@@ -2,8 +2,12 @@
 {{- define "uwsgi-gateway.controller" -}}
 image: {{ include "uwsgi-gateway.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
-# A small young generation: the runtime would let garbage grow to twice what the tables take.
-command: [/app/node_modules/.bin/node, --max-semi-space-size=4, /app/cmd/controller.ts]
+# The runtime would let garbage grow to several times what the tables take, or by itself give them less than the limit allows.
+command:
+  - /app/node_modules/.bin/node
+  - --max-semi-space-size=4
+  - --max-old-space-size={{ .Values.controller.heapMiB }}
+  - /app/cmd/controller.ts
 args:
   - --feed=unix:/run/uwsgi-gateway/feed.sock
   - --admin={{ .Values.listenHost }}:{{ .Values.controller.adminPort }}

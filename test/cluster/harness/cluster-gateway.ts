@@ -49,7 +49,12 @@ export async function startClusterGateway(options: ClusterGatewayOptions): Promi
       name: "controller",
       command: [
         // As the chart starts it.
-        ...[NODE, "--max-semi-space-size=4", join(REPOSITORY, "cmd", "controller.ts")],
+        ...[
+          NODE,
+          "--max-semi-space-size=4",
+          "--max-old-space-size=280",
+          join(REPOSITORY, "cmd", "controller.ts"),
+        ],
         ...["--kubeconfig", options.kubeconfig],
         ...["--feed", feed, "--admin", `127.0.0.1:${controllerPort}`],
         ...(options.controllerArgs ?? []),
