@@ -3,7 +3,7 @@
  * the publisher, a refusal keeps the last good one, and either end may go and come back.
  */
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -349,6 +349,20 @@ describe("the file", () => {
     await kept.close();
     expect(readSnapshotFile(file)).toEqual(two);
     expect(errors).toEqual([]);
+  });
+
+  test("is there at once where none was written lately, and soon after for what follows", async () => {
+    const file = join(temporaryFolder(), "snapshot.json");
+    const kept = new SnapshotFile(file, () => {});
+    for (const snapshot of [one, two]) {
+      kept.keep(snapshot);
+      const begunMs = performance.now();
+      while (!existsSync(file) || readSnapshotFile(file)?.version !== snapshot.version) {
+        expect(performance.now() - begunMs).toBeLessThan(5_000);
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    }
+    await kept.close();
   });
 
   test.each([

@@ -7,8 +7,8 @@ import { open, rename } from "node:fs/promises";
 import { SNAPSHOT_FORMAT, type Snapshot } from "../snapshot/snapshot.ts";
 import { snapshotVersion } from "../snapshot/version.ts";
 
-/** Pods come and go many times a second; a file that is a moment old serves as well. */
-const MIN_INTERVAL_MS = 1_000;
+/** Between two writes. Pods come and go many times a second; a file that is a moment old serves as well. */
+const MIN_INTERVAL_MS = 100;
 /** Writing takes at most one part in so many of the time: a large table is made into text while requests wait. */
 const INTERVAL_TO_WRITING = 100;
 
@@ -33,7 +33,8 @@ export class SnapshotFile {
   #newest: Snapshot | undefined;
   #written: Snapshot | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #intervalMs = MIN_INTERVAL_MS;
+  /** No write begins before. */
+  #restUntilMs = 0;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(path: string, onError: (error: Error) => void) {
@@ -41,13 +42,13 @@ export class SnapshotFile {
     this.#onError = onError;
   }
 
-  /** Writes it soon; of several in short order, the newest. */
+  /** Writes it, at once where none was written lately; of several in short order, the newest. */
   keep(snapshot: Snapshot): void {
     this.#newest = snapshot;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#writing = this.#writing.then(() => this.#write());
-    }, this.#intervalMs);
+    }, this.#restUntilMs - performance.now());
   }
 
   /** Writes what is still to be written. */
@@ -64,7 +65,8 @@ export class SnapshotFile {
     const temporary = `${this.#path}.next`;
     const begunMs = performance.now();
     const text = JSON.stringify(snapshot);
-    this.#intervalMs = Math.max(MIN_INTERVAL_MS, (performance.now() - begunMs) * INTERVAL_TO_WRITING);
+    const tookMs = performance.now() - begunMs;
+    this.#restUntilMs = begunMs + Math.max(MIN_INTERVAL_MS, tookMs * INTERVAL_TO_WRITING);
     try {
       const file = await open(temporary, "w", 0o600);
       try {
