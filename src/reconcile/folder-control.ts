@@ -42,8 +42,14 @@ export interface FolderControl {
 export async function startFolderControl(options: FolderControlOptions): Promise<FolderControl> {
   const translateOptions = { ...FOLDER_OPTIONS, allowUwsgiScript: options.allowUwsgiScript ?? false };
   let report: ControlReport = NO_REPORT;
+  /** For what in the next one is still the same. */
+  let before: Snapshot | undefined;
   const reconciler = new Reconciler<Manifests>({
-    translate: (manifests) => translate(manifests, translateOptions),
+    translate: (manifests) => {
+      const result = translate(manifests, translateOptions, before);
+      before = result.snapshot;
+      return result;
+    },
     publish: options.onSnapshot,
     report: (cycle, manifests) => {
       report = controlReport(cycle, manifests, report);
