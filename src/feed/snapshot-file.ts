@@ -45,10 +45,11 @@ export class SnapshotFile {
   /** Writes it, at once where none was written lately; of several in short order, the newest. */
   keep(snapshot: Snapshot): void {
     this.#newest = snapshot;
+    const restMs = Math.max(0, this.#restUntilMs - performance.now());
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#writing = this.#writing.then(() => this.#write());
-    }, this.#restUntilMs - performance.now());
+    }, restMs);
   }
 
   /** Writes what is still to be written. */
